@@ -1,0 +1,151 @@
+//! The wire, without input or output: requests become bytes, bytes become replies.
+//!
+//! Nothing here names a socket, a clock or a thread. [`Request::encode`] writes a request in one of the two dialects and
+//! returns what to expect of its reply; a [`Decoder`] takes the bytes that came, in pieces of any size, and yields one
+//! [`Reply`] per request, in order. Anything that does not fit the grammar or the expectation is a [`Violation`]: the
+//! connection cannot be trusted any more and has to be closed.
+
+mod classic;
+mod decoder;
+mod input;
+mod meta;
+mod version;
+
+use bytes::Bytes;
+
+use crate::item::StoreMode;
+use crate::key::Key;
+
+pub(crate) use decoder::Decoder;
+pub(crate) use input::Input;
+pub(crate) use version::Version;
+
+/// Which of memcached's two text protocols a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Meta,
+    Classic,
+}
+
+/// One request, borrowed from the caller. Exptimes are wire values already.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Request<'a> {
+    /// get, gets, and with `exptime` gat, gats.
+    Get { key: Key<'a>, cas: bool, exptime: Option<i32> },
+    Store { key: Key<'a>, mode: StoreMode, value: &'a [u8], flags: u32, exptime: i32 },
+    Delete { key: Key<'a> },
+    /// incr (`up`) and decr. An `initial` value needs the meta dialect.
+    Arith { key: Key<'a>, up: bool, delta: u64, initial: Option<Initial> },
+    Touch { key: Key<'a>, exptime: i32 },
+    /// What the server knows of an item; needs the meta dialect.
+    Metadata { key: Key<'a> },
+    /// The random key with which meta support is found out: sent as `mg <key> v O<opaque>`.
+    Probe { key: Key<'a> },
+    FlushAll { delay: u32 },
+    Stats { argument: Option<&'a str> },
+    Version,
+    Verbosity { level: u32 },
+}
+
+/// What a missing counter is made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Initial {
+    pub(crate) value: u64,
+    pub(crate) exptime: i32,
+}
+
+/// The dialect has no such request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} needs the meta protocol, which this server does not speak")]
+pub(crate) struct Unsupported(pub(crate) &'static str);
+
+/// Bytes that cannot be the reply that was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Violation(pub(crate) String);
+
+/// What the reply to a request has to look like. Small and `Copy`: one waits in the queue per request under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Expect {
+    pub(crate) shape: Shape,
+    /// Meta: the token that the reply has to echo. Classic: unused.
+    pub(crate) opaque: u32,
+}
+
+/// The grammar of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    MetaGet { cas: bool },
+    MetaStore,
+    MetaDelete,
+    MetaArith,
+    /// The reply to `me`. It carries no opaque: the key is compared.
+    MetaMetadata,
+    MetaTouch,
+    Probe,
+    /// Reads of one key: VALUE block or nothing, then END. The key is compared.
+    ClassicGet { cas: bool },
+    ClassicStore,
+    ClassicDelete,
+    ClassicArith,
+    ClassicTouch,
+    /// `OK` (flush_all, verbosity).
+    Ok,
+    Stats,
+    Version,
+}
+
+/// One decoded reply.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Reply<'b> {
+    Value { value: Value<'b>, flags: u32, cas: u64 },
+    /// Stored, deleted, touched, flushed.
+    Done,
+    /// No such item.
+    Miss,
+    NotStored,
+    Exists,
+    Number(u64),
+    Version(&'b str),
+    Stats(Vec<(String, String)>),
+    Metadata(crate::item::ItemMetadata),
+    /// To a [`Request::Probe`]: what the server speaks, told from the form of its answer. `None`: the version decides.
+    Probed(Option<Dialect>),
+    Fault(Fault),
+}
+
+/// The bytes of a value: in the input buffer while they are few, in memory of their own otherwise.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Value<'b> {
+    Inline(&'b [u8]),
+    Whole(Bytes),
+}
+
+/// An error line of the server, in place of a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) kind: FaultKind,
+    /// The whole line, without its line end, lossily decoded and cut at 256 bytes.
+    pub(crate) line: String,
+}
+
+/// What an error line means for the caller and for the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FaultKind {
+    /// `SERVER_ERROR object too large for cache`: the body was swallowed, the connection is in step.
+    TooLarge,
+    /// `SERVER_ERROR out of memory ...`: likewise in step.
+    OutOfMemory,
+    /// `CLIENT_ERROR cannot increment or decrement non-numeric value`: in step.
+    NotNumeric,
+    /// `ERROR Too many open connections` or `SERVER_ERROR too many connections`: the server will close.
+    TooManyConnections,
+    /// `CLIENT_ERROR unauthenticated` and its kin.
+    Unauthenticated,
+    /// Any other `CLIENT_ERROR`.
+    Client,
+    /// Any other `SERVER_ERROR`.
+    Server,
+    /// `ERROR`: the command is unknown here.
+    UnknownCommand,
+}
