@@ -7,14 +7,21 @@
 
 mod classic;
 mod decoder;
+mod fault;
 mod input;
 mod meta;
+mod number;
 mod version;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;
 
 use bytes::Bytes;
 
+use self::meta::Terms;
 use crate::item::StoreMode;
-use crate::key::Key;
+use crate::key::{Key, KeyEncoding};
 
 pub(crate) use decoder::Decoder;
 pub(crate) use input::Input;
@@ -42,9 +49,117 @@ pub(crate) enum Request<'a> {
     /// The random key with which meta support is found out: sent as `mg <key> v O<opaque>`.
     Probe { key: Key<'a> },
     FlushAll { delay: u32 },
-    Stats { argument: Option<&'a str> },
+    Stats { argument: Option<Argument<'a>> },
     Version,
     Verbosity { level: u32 },
+}
+
+/// What stands behind `stats`: words that the line can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Argument<'a>(&'a str);
+
+impl<'a> Argument<'a> {
+    /// Longest argument, in bytes.
+    pub(crate) const LONGEST: usize = 200;
+
+    /// `None` unless `words` are 1 to [`Argument::LONGEST`] characters of printable ASCII: a line end among them would
+    /// begin another command.
+    pub(crate) fn parse(words: &'a str) -> Option<Self> {
+        let legal = (1..=Self::LONGEST).contains(&words.len()) && words.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        legal.then_some(Self(words))
+    }
+
+    fn as_bytes(self) -> &'a [u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl<'a> Request<'a> {
+    /// Appends the request to `out` and returns what its reply has to look like.
+    ///
+    /// Of a [`Request::Store`] this is the head line alone: the caller sends [`Request::body`] and a line end behind it,
+    /// so that a large value is never copied. The administrative requests are the same in both dialects.
+    ///
+    /// # Errors
+    /// [`Unsupported`] when the dialect has no such request; nothing was appended.
+    pub(crate) fn encode(&self, dialect: Dialect, opaque: u32, out: &mut Vec<u8>) -> Result<Expect, Unsupported> {
+        let shape = match dialect {
+            Dialect::Meta => self.encode_meta(opaque, out),
+            Dialect::Classic => self.encode_classic(out)?,
+        };
+        Ok(Expect { shape, opaque })
+    }
+
+    fn encode_meta(&self, opaque: u32, out: &mut Vec<u8>) -> Shape {
+        match *self {
+            Self::Get { ref key, cas, exptime } => meta::get(key, cas, exptime, opaque, out),
+            Self::Store { ref key, mode, value, flags, exptime } => {
+                meta::store(key, Terms { mode, length: value.len(), flags, exptime }, opaque, out)
+            }
+            Self::Delete { ref key } => meta::delete(key, opaque, out),
+            Self::Arith { ref key, up, delta, initial } => meta::arith(key, up, delta, initial, opaque, out),
+            Self::Touch { ref key, exptime } => meta::touch(key, exptime, opaque, out),
+            Self::Metadata { ref key } => meta::metadata(key, out),
+            Self::Probe { ref key } => meta::probe(key, opaque, out),
+            Self::FlushAll { delay } => classic::flush_all(delay, out),
+            Self::Stats { argument } => classic::stats(argument, out),
+            Self::Version => classic::version(out),
+            Self::Verbosity { level } => classic::verbosity(level, out),
+        }
+    }
+
+    fn encode_classic(&self, out: &mut Vec<u8>) -> Result<Shape, Unsupported> {
+        if self.key().is_some_and(|key| key.encoding() == KeyEncoding::Base64) {
+            return Err(Unsupported("a key in base64"));
+        }
+        Ok(match *self {
+            Self::Get { ref key, cas, exptime } => classic::get(key, cas, exptime, out),
+            Self::Store { ref key, mode, value, flags, exptime } => {
+                classic::store(key, Terms { mode, length: value.len(), flags, exptime }, out)
+            }
+            Self::Delete { ref key } => classic::delete(key, out),
+            Self::Arith { initial: Some(_), .. } => return Err(Unsupported("an initial value")),
+            Self::Arith { ref key, up, delta, initial: None } => classic::arith(key, up, delta, out),
+            Self::Touch { ref key, exptime } => classic::touch(key, exptime, out),
+            Self::Metadata { .. } => return Err(Unsupported("metadata")),
+            Self::Probe { .. } => return Err(Unsupported("the probe")),
+            Self::FlushAll { delay } => classic::flush_all(delay, out),
+            Self::Stats { argument } => classic::stats(argument, out),
+            Self::Version => classic::version(out),
+            Self::Verbosity { level } => classic::verbosity(level, out),
+        })
+    }
+
+    /// The value of a [`Request::Store`].
+    pub(crate) fn body(&self) -> Option<&'a [u8]> {
+        match *self {
+            Self::Store { value, .. } => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The key, where the request has one.
+    pub(crate) fn key(&self) -> Option<Key<'a>> {
+        match *self {
+            Self::Get { key, .. }
+            | Self::Store { key, .. }
+            | Self::Delete { key }
+            | Self::Arith { key, .. }
+            | Self::Touch { key, .. }
+            | Self::Metadata { key }
+            | Self::Probe { key } => Some(key),
+            Self::FlushAll { .. } | Self::Stats { .. } | Self::Version | Self::Verbosity { .. } => None,
+        }
+    }
+
+    /// Appends the key as the reply echoes it, where the reply is told by its key and not by its opaque: classic reads
+    /// and `me`. Appends nothing elsewhere.
+    pub(crate) fn write_echoed_key(&self, dialect: Dialect, out: &mut Vec<u8>) {
+        match (self, dialect) {
+            (Self::Get { key, .. }, Dialect::Classic) | (Self::Metadata { key }, _) => meta::write_key(key, out),
+            _ => {}
+        }
+    }
 }
 
 /// What a missing counter is made with.

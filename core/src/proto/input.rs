@@ -1,0 +1,203 @@
+//! The receive buffer of one connection.
+//!
+//! ```text
+//! buffer   [ decoded | undecoded        | spare       ]   4 KiB at first, twice that whenever a read fills it, up to 64 KiB
+//!            0..start  start..len         len..capacity
+//! body     [ arrived                    | spare   | not yet allocated ]   only while a large value is under way
+//! ```
+//!
+//! Small replies are decoded where they lie. A large value gets memory of its own, into which the socket reads directly
+//! and which leaves as the value: it is never copied, and what follows it on the wire lands in the buffer again.
+
+use std::mem::MaybeUninit;
+
+use super::Violation;
+
+/// Capacity of the buffer on a connection that exchanges small values.
+const SMALL: usize = 4 << 10;
+
+/// Capacity up to which reads make the buffer grow.
+const LARGE: usize = 64 << 10;
+
+/// The least room worth a read.
+const ROOM: usize = SMALL / 4;
+
+/// How much memory a server gets for a value on its word alone; the rest is allocated as the value arrives.
+const ON_CREDIT: usize = 1 << 20;
+
+/// Bytes received and not yet decoded.
+#[derive(Debug, Default)]
+pub(crate) struct Input {
+    buffer: Vec<u8>,
+    /// Where the undecoded bytes begin. Never past the end of `buffer`.
+    start: usize,
+    /// How many undecoded bytes the buffer has to have space for: the decoder knows how long the present reply is.
+    wanted: usize,
+    /// The last read left no room: more was waiting, so the next one gets more room.
+    full: bool,
+    body: Option<Body>,
+}
+
+/// A large value under way, with the line end behind it.
+#[derive(Debug)]
+struct Body {
+    bytes: Vec<u8>,
+    /// Length in bytes when complete. Never less than `bytes.len()`.
+    total: usize,
+    /// The system refused the memory for the rest.
+    starved: bool,
+}
+
+impl Input {
+    /// Where the next read goes. Never empty.
+    ///
+    /// Everything that can be decoded should be decoded before: the buffer keeps to its size only then.
+    pub(crate) fn spare(&mut self) -> &mut [MaybeUninit<u8>] {
+        if self.body_room() == 0 {
+            self.make_room();
+            return self.buffer.spare_capacity_mut();
+        }
+        match &mut self.body {
+            Some(body) => body.spare(),
+            None => &mut [],
+        }
+    }
+
+    /// Takes note of a read of `count` bytes.
+    ///
+    /// # Safety
+    /// The first `count` bytes of what [`Input::spare`] returned are initialized, and nothing was called in between.
+    pub(crate) unsafe fn filled(&mut self, count: usize) {
+        if self.body_room() > 0 {
+            if let Some(body) = &mut self.body {
+                debug_assert!(count <= body.room());
+                // SAFETY: the caller has initialized `count` bytes behind the present end, within the capacity.
+                unsafe { body.bytes.set_len(body.bytes.len() + count) };
+                body.grow();
+            }
+            return;
+        }
+        let length = self.buffer.len() + count;
+        debug_assert!(length <= self.buffer.capacity());
+        // SAFETY: the caller has initialized `count` bytes behind the present end, within the capacity.
+        unsafe { self.buffer.set_len(length) };
+        self.full = length == self.buffer.capacity();
+    }
+
+    /// Whether nothing is in here. Between exchanges it must be so: anything else was not asked for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.buffer.len() && self.body.is_none()
+    }
+
+    /// Gives back what a burst has made the buffer grow by, if it is empty.
+    pub(crate) fn shrink(&mut self) {
+        if self.is_empty() && self.buffer.capacity() > SMALL {
+            self.buffer = Vec::new();
+            self.start = 0;
+            self.full = false;
+        }
+    }
+
+    /// The undecoded bytes in the buffer.
+    #[inline]
+    pub(super) fn pending(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+
+    /// Marks the next `count` undecoded bytes as decoded and returns them.
+    #[inline]
+    pub(super) fn consume(&mut self, count: usize) -> &[u8] {
+        let from = self.start;
+        self.start += count;
+        self.wanted = 0;
+        &self.buffer[from..self.start]
+    }
+
+    /// Says that the present reply takes `count` bytes from its beginning on, so that the next read has room for it.
+    pub(super) fn want(&mut self, count: usize) {
+        self.wanted = count;
+    }
+
+    /// Consumes the `head` bytes before a value and gives the value, `total` bytes with its line end, memory of its own.
+    pub(super) fn begin_body(&mut self, head: usize, total: usize) -> Result<(), Violation> {
+        self.consume(head);
+        let arrived = self.pending().len().min(total);
+        let mut bytes = Vec::new();
+        if bytes.try_reserve_exact(total.min(ON_CREDIT).max(arrived)).is_err() {
+            return Err(out_of_memory(total));
+        }
+        bytes.extend_from_slice(self.consume(arrived));
+        let mut body = Body { bytes, total, starved: false };
+        body.grow();
+        self.body = Some(body);
+        Ok(())
+    }
+
+    /// Hands the value over, its line end still behind it, once it is complete.
+    pub(super) fn take_body(&mut self) -> Result<Option<Vec<u8>>, Violation> {
+        match self.body.take() {
+            Some(body) if body.starved => Err(out_of_memory(body.total)),
+            Some(body) if body.bytes.len() == body.total => Ok(Some(body.bytes)),
+            unfinished => {
+                self.body = unfinished;
+                Ok(None)
+            }
+        }
+    }
+
+    fn body_room(&self) -> usize {
+        self.body.as_ref().map_or(0, Body::room)
+    }
+
+    /// Moves bytes only when as many have been decoded since the last move, or into twice the space: the work stays
+    /// proportional to what is received, however it is cut.
+    fn make_room(&mut self) {
+        let pending = self.buffer.len() - self.start;
+        if pending == 0 {
+            self.buffer.clear();
+            self.start = 0;
+        }
+        let present = self.buffer.capacity();
+        let needed = self.wanted.max(pending + ROOM);
+        let grows = self.full && present < LARGE;
+        if present - self.start >= needed && !grows {
+            return;
+        }
+        if self.start >= pending && present >= needed && !grows {
+            self.buffer.copy_within(self.start.., 0);
+            self.buffer.truncate(pending);
+        } else {
+            let capacity = needed.max(present + 1).next_power_of_two().max(SMALL);
+            let mut larger = Vec::with_capacity(capacity);
+            larger.extend_from_slice(self.pending());
+            self.buffer = larger;
+        }
+        self.start = 0;
+        self.full = false;
+    }
+}
+
+impl Body {
+    fn room(&self) -> usize {
+        (self.bytes.capacity() - self.bytes.len()).min(self.total - self.bytes.len())
+    }
+
+    fn spare(&mut self) -> &mut [MaybeUninit<u8>] {
+        let room = self.room();
+        &mut self.bytes.spare_capacity_mut()[..room]
+    }
+
+    /// Doubles the memory when it is full and the value is not complete.
+    fn grow(&mut self) {
+        let arrived = self.bytes.len();
+        if arrived < self.total && arrived == self.bytes.capacity() {
+            let more = arrived.min(self.total - arrived);
+            self.starved = self.bytes.try_reserve_exact(more).is_err();
+        }
+    }
+}
+
+#[cold]
+fn out_of_memory(total: usize) -> Violation {
+    Violation(format!("no memory for a value of {} bytes", total.saturating_sub(2)))
+}

@@ -1,0 +1,82 @@
+//! Decimal numbers of the wire, written and read without the machinery of `fmt` and `str`.
+
+/// Appends `number` in decimal.
+#[inline]
+pub(super) fn write(mut number: u64, out: &mut Vec<u8>) {
+    if number < 10 {
+        out.push(b'0' + number as u8);
+        return;
+    }
+    // u64::MAX has 20 digits.
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    while number > 0 {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Appends `number` in decimal, with a minus sign when it is negative.
+#[inline]
+pub(super) fn write_signed(number: i32, out: &mut Vec<u8>) {
+    if number < 0 {
+        out.push(b'-');
+    }
+    write(u64::from(number.unsigned_abs()), out);
+}
+
+/// Reads a number made of digits and nothing else: no sign, no space, at least one digit, at most `u64::MAX`.
+#[inline]
+pub(super) fn parse(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    let mut number = 0u64;
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some(number)
+}
+
+/// Reads a number of at most 32 bits, by the rules of [`parse`].
+#[inline]
+pub(super) fn parse_u32(digits: &[u8]) -> Option<u32> {
+    parse(digits).and_then(|number| u32::try_from(number).ok())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_what_the_standard_library_writes_and_reads_back() {
+        for number in [0, 1, 9, 10, 11, 99, 100, 12_345, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+            let mut out = Vec::new();
+            write(number, &mut out);
+            assert_eq!(out, number.to_string().as_bytes());
+            assert_eq!(parse(&out), Some(number));
+        }
+        for number in [0, -1, 7, i32::MAX, i32::MIN] {
+            let mut out = Vec::new();
+            write_signed(number, &mut out);
+            assert_eq!(out, number.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn nothing_but_digits_is_a_number() {
+        for text in ["", "-1", "+1", " 1", "1 ", "1a", "0x1", "18446744073709551616", "99999999999999999999999"] {
+            assert_eq!(parse(text.as_bytes()), None, "{text:?}");
+        }
+        assert_eq!(parse(b"007"), Some(7));
+        assert_eq!(parse_u32(b"4294967295"), Some(u32::MAX));
+        assert_eq!(parse_u32(b"4294967296"), None);
+    }
+}
