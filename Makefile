@@ -1,0 +1,96 @@
+# Every command of the project, the same here and in CI. `make help` lists them.
+#
+# Cargo builds the core (LIB, STATICLIB). The generator (BINDGEN) reads the library and writes the Python, Kotlin and Swift
+# sources that call it. make/*.mk hold what Kotlin and Swift need beyond that; make/bin/need installs what is missing.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+LIB := $(TARGET)/release/libcmemcache.$(if $(filter Darwin,$(shell uname -s)),dylib,so)
+STATICLIB := $(TARGET)/release/libcmemcache.a
+BINDGEN := $(TARGET)/debug/uniffi-bindgen
+GENERATE := $(BINDGEN) generate --library $(LIB) --config uniffi.toml --no-format
+NEED := make/bin/need
+PYTHON := .venv/bin/python
+PYTHON_FFI := bindings/python/cmemcache/_ffi
+TESTS := test-rust test-python $(patsubst make/%.mk,test-%,$(wildcard make/kotlin.mk make/swift.mk))
+
+.PHONY: help
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build-python ## see it work: objects in a real memcached (MEMCACHED=host:port for one of yours)
+	@$(if $(MEMCACHED),,$(NEED) memcached)
+	@$(PYTHON) demo/demo.py
+
+.PHONY: test
+test: ## run every suite, then show how each one ended
+	@make/bin/run-suites $(TESTS)
+
+.PHONY: test-rust
+test-rust: ## test the core, against a real memcached too
+	@$(NEED) rust memcached
+	cargo test -p cmemcache --features ffi
+
+.PHONY: test-python
+test-python: build-python ## test the Python package
+	@$(NEED) memcached
+	$(PYTHON) -m pytest tests-python
+
+.PHONY: lint
+lint: build-python ## check formatting, warnings and types
+	cargo fmt --all --check
+	cargo clippy -p cmemcache --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --features cmemcache/ffi -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc -p cmemcache --no-deps --quiet
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+.PHONY: build-python
+build-python: .venv/.installed $(PYTHON_FFI)/cmemcache.py ## make `import cmemcache` work in .venv
+
+.PHONY: wheel
+wheel: build-python ## build the wheel for this platform into dist/
+	$(PYTHON) -m pip wheel --no-deps --no-build-isolation --wheel-dir dist ./bindings/python
+
+.PHONY: bench-python
+bench-python: build-python .venv/.bench ## measure Python clients side by side into docs/benchmarks (QUICK=1: 3 minutes)
+	@$(NEED) memcached
+	$(PYTHON) bench/python/run.py $(if $(QUICK),--quick)
+
+# The virtual environment is made anew only when the list of packages changed.
+.venv/.installed: bindings/python/requirements-dev.txt
+	@$(NEED) python cc python-dev libmemcached zlib
+	python3 -m venv .venv
+	$(PYTHON) -m pip install --quiet -r $<
+	echo "$(abspath bindings/python)" > "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/cmemcache.pth"
+	touch $@
+
+.venv/.bench: bench/python/requirements.txt .venv/.installed
+	$(PYTHON) -m pip install --quiet -r $<
+	touch $@
+
+# `install` puts a new file in place of the old one, so that a running program keeps the library it has loaded.
+$(PYTHON_FFI)/cmemcache.py: $(LIB) $(BINDGEN) uniffi.toml
+	$(GENERATE) --language python --out-dir $(@D)
+	install -m 755 $(LIB) $(@D)
+
+# Cargo knows what is stale: it is always asked, and a file that it leaves alone causes nothing further.
+$(LIB) $(STATICLIB): FORCE
+	@$(NEED) rust cc
+	cargo build --release -p cmemcache --features ffi
+
+# The generator runs for a second and takes minutes to optimize, so it is not optimized.
+$(BINDGEN): FORCE
+	@$(NEED) rust cc
+	cargo build -p cmemcache-bindgen
+
+.PHONY: FORCE
+FORCE:
+
+-include make/*.mk
