@@ -1,0 +1,46 @@
+# The Swift package: what it links, what generates it, what tests it. make/bin/swift-toolchain finds or installs Swift.
+
+SWIFT := make/bin/swift-toolchain env PKG_CONFIG_PATH=$(abspath target/swift) swift
+SWIFT_CORE := target/swift/cmemcache.pc
+SWIFT_SOURCES := bindings/swift/Sources
+SWIFT_GENERATED := $(SWIFT_SOURCES)/CMemcacheFFI/CMemcacheFFI.swift
+
+.PHONY: build-swift
+build-swift: $(SWIFT_CORE) ## build the Swift package and the library that it links
+	$(SWIFT) build --package-path bindings/swift -Xswiftc -warnings-as-errors
+
+.PHONY: test-swift
+test-swift: build-swift check-swift-generated ## test the Swift package and its example
+	$(SWIFT) test --package-path tests-swift
+
+.PHONY: demo-swift
+demo-swift: build-swift ## see the Swift package work with a real memcached
+	$(SWIFT) run --package-path examples/swift
+
+.PHONY: bench-swift
+bench-swift: build-swift ## measure the Swift package beside a bare socket loop into docs/benchmarks
+	$(SWIFT) run -c release --package-path bench/swift
+
+# Swift's package manager takes sources from git, so what is generated is committed; this finds what was forgotten.
+.PHONY: check-swift-generated
+check-swift-generated: $(LIB) $(BINDGEN) ## check that the committed Swift sources are what the core generates
+	@rm -rf target/swift/generated
+	@$(GENERATE) --language swift --out-dir target/swift/generated
+	@diff -u $(SWIFT_GENERATED) target/swift/generated/CMemcacheFFI.swift
+	@diff -u $(SWIFT_SOURCES)/CMemcacheC/CMemcacheC.h target/swift/generated/CMemcacheC.h
+	@echo "the committed Swift sources are up to date"
+
+.PHONY: generate-swift
+generate-swift: $(LIB) $(BINDGEN) ## generate the committed Swift sources anew
+	$(GENERATE) --language swift --out-dir target/swift/generated
+	cp target/swift/generated/CMemcacheFFI.swift $(SWIFT_GENERATED)
+	cp target/swift/generated/CMemcacheC.h $(SWIFT_SOURCES)/CMemcacheC/
+
+# Only the static library stands in this folder, so that programs hold all they need. Swift's package manager does not
+# notice that it changed: programs that linked the old one are removed.
+$(SWIFT_CORE): $(STATICLIB) make/swift.mk
+	mkdir -p $(@D)
+	install -m 644 $(STATICLIB) $(@D)/libcmemcache.a
+	find tests-swift examples/swift bench/swift -path '*/.build/*' -type f -perm -100 -size +500k -delete
+	printf '%s\n' 'Name: cmemcache' 'Description: memcached client' 'Version: 0.1.0' \
+		'Libs: -L$(abspath $(@D)) -lcmemcache -lgcc_s -lpthread -lm -ldl' >$@
