@@ -32,6 +32,8 @@ const MAX_SOCKET_PATH_LENGTH: usize = 107;
 
 const FORMS: &str = "expected host, host:port, [ipv6]:port or unix:/path";
 
+const IPV6_FORMS: &str = "an IPv6 address is written \"[::1]:11211\" or \"inet6:[::1]:11211\"";
+
 /// What is wrong with an address, as the end of a sentence that began with the address.
 type Fault = Cow<'static, str>;
 
@@ -132,7 +134,7 @@ fn read(text: &str) -> Parsed<Address> {
     if let Some(rest) = text.strip_prefix("inet6:") {
         return match rest.strip_prefix('[') {
             Some(rest) => read_ipv6(rest),
-            None => Err("an IPv6 address stands in brackets, as in \"inet6:[::1]:11211\"".into()),
+            None => Err(IPV6_FORMS.into()),
         };
     }
     match text.strip_prefix('[') {
@@ -191,8 +193,8 @@ fn read_named(text: &str) -> Parsed<Address> {
 
 fn too_many_colons(text: &str) -> Fault {
     let (scheme, address) = (text.split(':').next().unwrap_or_default(), text.split('%').next().unwrap_or_default());
-    if address.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.')) {
-        return "an IPv6 address stands in brackets, as in \"[::1]:11211\"".into();
+    if address.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.' | '[' | ']')) {
+        return IPV6_FORMS.into();
     }
     unknown_scheme(scheme)
 }
@@ -221,6 +223,10 @@ fn check_host(host: &str) -> Parsed<()> {
     if host.bytes().all(|b| b.is_ascii_digit()) {
         return Err(format!("a number is no host; {FORMS}").into());
     }
+    // As a host, its canonical name would read as something else.
+    if matches!(host, "inet" | "inet6" | "unix") {
+        return Err(format!("{host:?} is a scheme, not a host; {FORMS}").into());
+    }
     if let Some(c) = host.chars().find(|c| !is_host_char(*c)) {
         return Err(format!("{c:?} in the host; a host is made of ASCII letters, digits, '-', '_' and '.'").into());
     }
@@ -236,4 +242,81 @@ fn check_host(host: &str) -> Parsed<()> {
 
 fn is_host_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn vectors(list: &str) -> Vec<serde_json::Value> {
+        let text = include_str!("../../conformance/addresses.json");
+        let vectors: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        let list = vectors[list].as_array().expect("a list");
+        assert!(!list.is_empty());
+        list.clone()
+    }
+
+    fn text(value: &serde_json::Value) -> &str {
+        value.as_str().expect("a text")
+    }
+
+    #[test]
+    fn every_form_has_its_canonical_name() {
+        for vector in vectors("accepted") {
+            let address = Address::parse(text(&vector["text"])).expect("a legal address");
+            assert_eq!(address.to_string(), text(&vector["canonical"]));
+            assert_eq!(Address::parse(&address.to_string()).expect("a legal name"), address);
+        }
+    }
+
+    #[test]
+    fn every_malformed_address_is_quoted_and_explained() {
+        for vector in vectors("refused") {
+            let refused = text(&vector["text"]);
+            let error = Address::parse(refused).expect_err(refused);
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+            assert!(error.message().starts_with(&format!("server {refused:?}: ")), "{error}");
+            assert!(error.message().contains(text(&vector["why"])), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_as_long_as_a_domain_name_may_be() {
+        assert!(Address::parse(&"h".repeat(253)).is_ok());
+        let error = Address::parse(&"h".repeat(254)).expect_err("too long");
+        assert!(error.message().contains("254 bytes are over the limit of 253"), "{error}");
+    }
+
+    #[test]
+    fn a_weight_is_in_its_range_and_a_port_is_none() {
+        assert_eq!(ServerSpec::parse("localhost", 1).expect("legal").weight, 1);
+        assert_eq!(ServerSpec::parse("localhost", 10_000).expect("legal").weight, 10_000);
+        for weight in [0, 10_001, 11_211, u32::MAX] {
+            let error = ServerSpec::parse("localhost", weight).expect_err("out of range");
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+            let message = error.message();
+            assert!(message.contains(&format!("weight {weight} of server \"localhost\" is not in 1 to 10000")), "{message}");
+            assert!(message.contains("a port belongs into the address"), "{message}");
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic() {
+        let pieces = ["", ":", "[", "]", "%", "/", ".", "1", "11211", "a", "é", "\0", " ", "inet:", "inet6:", "unix:", "::1"];
+        let mut accepted = 0;
+        for a in pieces {
+            for b in pieces {
+                for c in pieces {
+                    for d in pieces {
+                        let text = [a, b, c, d].concat();
+                        let Ok(address) = Address::parse(&text) else { continue };
+                        assert_eq!(Address::parse(&address.to_string()).expect(&text), address);
+                        accepted += 1;
+                    }
+                }
+            }
+        }
+        assert!(accepted > 100);
+    }
 }

@@ -42,3 +42,24 @@ pub(super) fn crc(parts: &[&[u8]]) -> u32 {
 pub(super) fn crc_bits(crc: crc32fast::Hasher) -> u32 {
     crc.finalize() >> 16 & 0x7fff
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_the_known_ones() {
+        assert_eq!(one_at_a_time(&[b"a"]), 0xca2e_9442);
+        assert_eq!(one_at_a_time(&[b"foo"]), 0x2386_78dd);
+        assert_eq!(md5(&[b"foo"])[0], 0xdb18_bdac);
+        assert_eq!(crc(&[b"foo"]), 3187);
+        assert_eq!(crc(&[b"bar"]), 30463);
+    }
+
+    #[test]
+    fn parts_hash_as_one_text() {
+        assert_eq!(one_at_a_time(&[b"f", b"", b"oo"]), one_at_a_time(&[b"foo"]));
+        assert_eq!(md5(&[b"f", b"", b"oo"]), md5(&[b"foo"]));
+        assert_eq!(crc(&[b"f", b"", b"oo"]), crc(&[b"foo"]));
+    }
+}

@@ -1,10 +1,13 @@
 //! libmemcached's two ketama placements: servers stand at many points of a circle of 2^32, a key belongs to the first
 //! point at or after its hash.
+//!
+//! What is not reproduced: under `KETAMA`, libmemcached takes the points of `KETAMA_WEIGHTED` as soon as a server is added
+//! with a weight above 1, and goes on hashing keys one-at-a-time.
 
 use super::{hash, MAX_TRIES};
 use crate::address::{Address, ServerSpec, DEFAULT_PORT};
 
-/// Points of a server on the unweighted continuum.
+/// Points of a server on the unweighted circle.
 const POINTS: u32 = 100;
 
 /// Points of a server of average weight on the weighted one, before rounding.
@@ -13,11 +16,21 @@ const WEIGHTED_POINTS: f32 = 160.0;
 /// Points that one MD5 digest yields.
 const POINTS_PER_DIGEST: f32 = 4.0;
 
-/// The circle: its points in ascending order, and the server of each.
+/// The circle, in ascending order of (value, server).
 #[derive(Debug)]
 pub(super) struct Continuum {
-    values: Vec<u32>,
-    servers: Vec<u32>,
+    points: Vec<Point>,
+    /// For each equal arc of the circle, the index of the first point that is not before the arc. Hashes spread evenly, so
+    /// that a search which starts there looks at one or two points, however many there are.
+    arcs: Vec<u32>,
+    /// `hash >> arc_shift` is the arc of a hash.
+    arc_shift: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    value: u32,
+    server: u32,
 }
 
 impl Continuum {
@@ -38,39 +51,43 @@ impl Continuum {
     }
 
     fn new(servers: &[ServerSpec], points: impl Fn(&ServerSpec, &str) -> Vec<u32>) -> Self {
-        let mut circle: Vec<(u32, u32)> = Vec::new();
-        for (index, server) in (0..).zip(servers) {
-            let points = points(server, &point_name(&server.address));
-            circle.extend(points.into_iter().map(|value| (value, index)));
+        // Value and server in one number: these sort faster than pairs.
+        let mut circle: Vec<u64> = Vec::new();
+        for (index, server) in (0u32..).zip(servers) {
+            let values = points(server, &point_name(&server.address));
+            circle.extend(values.into_iter().map(|value| u64::from(value) << 32 | u64::from(index)));
         }
         circle.sort_unstable();
-        let (values, servers) = circle.into_iter().unzip();
-        Self { values, servers }
+        let points: Vec<Point> =
+            circle.into_iter().map(|point| Point { value: (point >> 32) as u32, server: point as u32 }).collect();
+
+        let bits = points.len().max(2).ilog2();
+        let arc_shift = 32 - bits;
+        let mut first = 0;
+        let arcs = (0..1 << bits).map(|arc: u32| {
+            first += points[first..].iter().take_while(|point| point.value < arc << arc_shift).count();
+            first as u32
+        });
+        Self { arcs: arcs.collect(), arc_shift, points }
     }
 
     /// The server at a rank of those met clockwise from a hash, each counted once.
     ///
     /// Rank 0 is one search. A later one walks past all points of the servers before it: few, unless weights are far apart.
     pub(super) fn choice(&self, hash: u32, rank: usize) -> Option<usize> {
-        let start = self.values.partition_point(|value| *value < hash);
-        let (before, from) = self.servers.split_at(start);
+        let start = self.arcs[(hash >> self.arc_shift) as usize] as usize;
+        let start = start + self.points[start..].iter().take_while(|point| point.value < hash).count();
+        let (before, from) = self.points.split_at(start);
+        let mut clockwise = from.iter().chain(before).map(|point| point.server as usize);
         let mut met = [0; MAX_TRIES];
-        let mut count = 0;
-        for server in from.iter().chain(before) {
-            if met[..count].contains(server) {
-                continue;
-            }
-            if count == rank {
-                return Some(*server as usize);
-            }
-            *met.get_mut(count)? = *server;
-            count += 1;
+        for count in 0..rank {
+            met[count] = clockwise.find(|server| !met[..count].contains(server))?;
         }
-        None
+        clockwise.find(|server| !met[..rank].contains(server))
     }
 }
 
-/// How many digests place a server on the weighted continuum. libmemcached computes in single precision, and so 25 equal
+/// How many digests place a server on the weighted circle. libmemcached computes in single precision, and so 25 equal
 /// servers get 39 digests each, not 40.
 fn digests(weight: u32, total: u64, servers: usize) -> u32 {
     let share = weight as f32 / total as f32;

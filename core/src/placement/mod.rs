@@ -4,13 +4,17 @@
 //! after. What is hashed is the whole key, prefix included. A key with a hash of its own ([`Key::with_route`]) is placed
 //! by that hash instead.
 //!
-//! A pick costs one hash of the key and a lookup that does not grow with the servers, but for `Rendezvous`, whose cost is
-//! one short hash per server. Memory: 8 bytes per server, but for the two ketamas: 100 or about 160 points of 8 bytes.
+//! A pick costs one hash of the key and a lookup that does not grow with the servers; `Rendezvous` alone is O(servers).
+//! Memory per server: 4 bytes times its weight under `Modulo`; about 1.2 kB under `Ketama` and 2 kB under `KetamaWeighted`.
 
+#[cfg(test)]
+mod cost;
 mod hash;
 mod ketama;
 mod modulo;
 mod rendezvous;
+#[cfg(test)]
+mod tests;
 
 use crate::address::ServerSpec;
 use crate::config::Placement;
@@ -84,20 +88,18 @@ impl Ring {
 
     /// The server at a rank in the key's order of servers, from 0.
     fn choice(&self, key: &Key<'_>, rank: usize) -> Option<usize> {
+        let point = |hash: fn(&[&[u8]]) -> u32| match key.route() {
+            Some(route) => route as u32,
+            None => hash(&parts(key)),
+        };
         match &self.scheme {
             Scheme::Modulo(buckets) => buckets.choice(key, rank),
             Scheme::Modula => {
-                let hash = key.route().map_or_else(|| hash::one_at_a_time(&parts(key)), |route| route as u32);
-                Some((hash as usize).checked_rem(self.servers)?.wrapping_add(rank) % self.servers)
+                let first = (point(hash::one_at_a_time) as usize).checked_rem(self.servers)?;
+                Some((first + rank) % self.servers)
             }
-            Scheme::Ketama(continuum) => {
-                let hash = key.route().map_or_else(|| hash::one_at_a_time(&parts(key)), |route| route as u32);
-                continuum.choice(hash, rank)
-            }
-            Scheme::KetamaWeighted(continuum) => {
-                let hash = key.route().map_or_else(|| hash::md5(&parts(key))[0], |route| route as u32);
-                continuum.choice(hash, rank)
-            }
+            Scheme::Ketama(continuum) => continuum.choice(point(hash::one_at_a_time), rank),
+            Scheme::KetamaWeighted(continuum) => continuum.choice(point(|parts| hash::md5(parts)[0]), rank),
             Scheme::Rendezvous(rendezvous) => rendezvous.choice(key, rank),
         }
     }

@@ -3,40 +3,29 @@
 use std::fmt::{self, Write};
 
 use super::{hash, parts};
-use crate::address::ServerSpec;
+use crate::address::{ServerSpec, MAX_WEIGHT};
 use crate::key::Key;
 
-/// The buckets among which keys are spread: every server has as many as its weight, side by side.
-///
-/// Kept as the bucket at which each server ends: a lookup takes a binary search, and the memory does not depend on weights.
+/// The buckets among which keys are spread: every server stands in as many as its weight, side by side.
 #[derive(Debug)]
-pub(super) struct Buckets {
-    ends: Vec<u64>,
-}
+pub(super) struct Buckets(Vec<u32>);
 
 impl Buckets {
     pub(super) fn new(servers: &[ServerSpec]) -> Self {
-        let end = |total: &mut u64, server: &ServerSpec| {
-            *total = total.saturating_add(u64::from(server.weight.max(1)));
-            Some(*total)
-        };
-        Self { ends: servers.iter().scan(0, end).collect() }
+        let shares = (0..).zip(servers).map(|(index, server)| (index, server.weight.clamp(1, MAX_WEIGHT)));
+        Self(shares.flat_map(|(index, weight)| (0..weight).map(move |_| index)).collect())
     }
 
     /// The server after `rank` rehashes.
     pub(super) fn choice(&self, key: &Key<'_>, rank: usize) -> Option<usize> {
         let hash = key.route().unwrap_or_else(|| hash::crc(&parts(key)).into());
-        self.server((0..rank).fold(hash, rehash))
-    }
-
-    fn server(&self, hash: i64) -> Option<usize> {
-        let buckets = *self.ends.last()?;
-        let bucket = i128::from(hash).checked_rem_euclid(buckets.into())?;
-        Some(self.ends.partition_point(|end| i128::from(*end) <= bucket))
+        let hash = (0..rank).fold(hash, rehash);
+        let bucket = hash.checked_rem_euclid(self.0.len() as i64)?;
+        Some(self.0[bucket as usize] as usize)
     }
 }
 
-/// Where python-memcached looks next: the hash of the text of the last hash and of the number of tries so far.
+/// Where python-memcached looks next: the hash of the text of the last hash and of the number of tries before.
 fn rehash(hash: i64, tries: usize) -> i64 {
     let mut text = Crc(crc32fast::Hasher::new());
     // Writing to a hasher cannot fail.
@@ -51,5 +40,23 @@ impl Write for Crc {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.update(text.as_bytes());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rehashing_walks_as_python_memcached() {
+        for (key, expected) in [("foo", [3187, 29842, 32274, 24630]), ("bar", [30463, 7952, 17934, 13590])] {
+            let mut hash = hash::crc(&[key.as_bytes()]).into();
+            let mut walked = vec![hash];
+            for tries in 0..3 {
+                hash = rehash(hash, tries);
+                walked.push(hash);
+            }
+            assert_eq!(walked, expected, "{key}");
+        }
     }
 }
