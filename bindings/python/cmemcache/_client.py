@@ -1,0 +1,481 @@
+"""The client for Python objects: a drop-in for python-memcached 1.62's."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import threading
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable, Optional, Union
+
+from . import _packed
+from ._base import FAILED, BaseClient
+from ._dialects import CODECS
+from ._errors import (
+    CacheError,
+    InvalidKeyError,
+    KeyCharacterError,
+    KeyNoneError,
+    KeyTooLongError,
+    KeyTypeError,
+    NoServersError,
+    ServerDownError,
+    ValueTooLargeError,
+)
+from ._expiry import Expiry, seconds_of
+from ._flags import FLAG_INTEGER, FLAG_LONG, FLAG_PICKLE, FLAG_TEXT, FLAG_ZLIB
+from ._keys import MAX_KEY_LENGTH, KeyRules, check_key, cmemcache_hash
+from ._options import Dialect, Errors, Failover, Placement, WireProtocol, choice, core_options
+from ._servers import ServerSpec
+from ._values import Codec, Pickling, Serializer, SerializerCodec, undecodable
+
+
+class Client(BaseClient):
+    """A client that stores Python objects, shares its cache with python-memcached, and is called in the same way.
+
+    Any number of threads may share one. No connection is opened before the first operation, and every operation ends within
+    `socket_timeout`. Keys are str (sent as UTF-8) or bytes, 1 to 250 bytes long, without the bytes 0x00-0x20 and 0x7f; a
+    tuple (hash, key) lets the hash choose the server. `time` is when a value expires: see `Expiry`. `min_compress_len` is
+    the length in bytes above which a value is compressed, 0 being never. `noreply` is accepted, and the answer awaited
+    nevertheless. `timeout`, in seconds, is another deadline for one call.
+
+    When the cache fails, a quiet client answers as the methods say; with `errors="raise"` they raise `UnavailableError`,
+    `ValueTooLargeError` and `ValueDecodeError`, and those for many keys `BatchError`. Keys and arguments that cannot be sent
+    raise `InvalidInputError` or TypeError in both.
+
+    The arguments of python-memcached, by position or keyword:
+
+    - `servers`: a list of server strings or tuples (string, weight); see `set_servers`.
+    - `debug`: whether failures are written to standard error.
+    - `pickleProtocol`, `pickler`, `unpickler`, `pload`, `pid`: how objects are pickled; the last two are the persistent_load
+      and persistent_id of the pickle module.
+    - `compressor`, `decompressor`: functions from bytes to bytes.
+    - `server_max_key_length`: a limit below the protocol's 250 bytes.
+    - `server_max_value_length`: largest value in bytes that is sent, 0 for no limit; None is the module's
+      `SERVER_MAX_VALUE_LENGTH`.
+    - `dead_retry`: longest time in seconds, up to an hour, for which a failed server is left alone before it is tried again.
+    - `socket_timeout`: deadline of a whole operation, and of connecting, in seconds, up to an hour (None).
+    - `cache_cas`: `gets` remembers the token of each key, for this thread, and `cas` uses it.
+    - `flush_on_reconnect`: empty a server on the first connection after it was down, so that it serves nothing stale.
+    - `check_keys`: accepted; a key that cannot be sent is always refused.
+    - `key_encoder`: called with every key, as it was given, before anything else.
+
+    And by keyword only:
+
+    - `errors`: `"quiet"` or `"raise"`.
+    - `dialect`: whose encoding to read and write; see `Dialect`.
+    - `portable`: store what has no form of its own as JSON for other languages, not as a pickle.
+    - `serializer`: a `Serializer` in the place of all encoding and compression.
+    - `key_prefix`: put in front of every key, before it is hashed and sent.
+    - `protocol`, `placement`, `failover`: see the enums of these names; their values are taken too.
+    - `connect_timeout`, `failure_limit`, `max_connections`, `spin`: as for `StringClient`.
+    """
+
+    _FLAG_PICKLE = FLAG_PICKLE
+    _FLAG_INTEGER = FLAG_INTEGER
+    _FLAG_LONG = FLAG_LONG
+    _FLAG_COMPRESSED = FLAG_ZLIB
+    _FLAG_TEXT = FLAG_TEXT
+
+    MemcachedKeyError = InvalidKeyError
+    MemcachedKeyLengthError = KeyTooLongError
+    MemcachedKeyCharacterError = KeyCharacterError
+    MemcachedKeyNoneError = KeyNoneError
+    MemcachedKeyTypeError = KeyTypeError
+
+    class MemcachedStringEncodingError(Exception):
+        """Never raised, as in python-memcached; programs name it."""
+
+    def __init__(
+        self,
+        servers: Iterable[ServerSpec],
+        debug: Any = 0,
+        pickleProtocol: int = 0,
+        pickler: Callable[..., Any] = pickle.Pickler,
+        unpickler: Callable[..., Any] = pickle.Unpickler,
+        compressor: Callable[[bytes], bytes] = zlib.compress,
+        decompressor: Callable[[bytes], bytes] = zlib.decompress,
+        pload: Optional[Callable[[Any], Any]] = None,
+        pid: Optional[Callable[[Any], Any]] = None,
+        server_max_key_length: Optional[int] = None,
+        server_max_value_length: Optional[int] = None,
+        dead_retry: float = 30,
+        socket_timeout: Optional[float] = 3,
+        cache_cas: bool = False,
+        flush_on_reconnect: Any = 0,
+        check_keys: bool = True,
+        key_encoder: Optional[Callable[[Any], Any]] = None,
+        *,
+        errors: Union[Errors, str] = Errors.QUIET,
+        dialect: Union[Dialect, str] = Dialect.PYTHON_MEMCACHED,
+        portable: bool = False,
+        serializer: Optional[Serializer] = None,
+        key_prefix: Union[str, bytes] = b"",
+        connect_timeout: Optional[float] = None,
+        failure_limit: int = 3,
+        max_connections: int = 4,
+        spin: Union[str, int] = "auto",
+        protocol: Union[WireProtocol, str] = WireProtocol.AUTO,
+        placement: Union[Placement, str] = Placement.MODULO,
+        failover: Union[Failover, str] = Failover.REHASH,
+    ) -> None:
+        self.debug = debug
+        self.cache_cas = cache_cas
+        self.cas_ids = _CasIds()
+        module = sys.modules[__package__]
+        #: Largest value in bytes that is sent; 0 for no limit.
+        self.server_max_value_length: int = (
+            module.SERVER_MAX_VALUE_LENGTH if server_max_value_length is None else server_max_value_length
+        )
+        if serializer is None:
+            pickling = Pickling(pickleProtocol, pickler, unpickler, pload, pid)
+            kind = CODECS[choice(Dialect, "dialect", dialect)]
+            codec: Codec = kind(pickling, compressor, decompressor, portable)
+        else:
+            codec = SerializerCodec(serializer)
+        self._encode = codec.encode
+        self._decode = codec.decode
+        options = core_options(
+            protocol=protocol,
+            placement=placement,
+            failover=failover,
+            timeout=socket_timeout,
+            connect_timeout=socket_timeout if connect_timeout is None else connect_timeout,
+            dead_retry=dead_retry,
+            failure_limit=failure_limit,
+            max_connections=max_connections,
+            max_value_size=0,
+            key_prefix=key_prefix,
+            binary_keys=False,
+            flush_on_reconnect=flush_on_reconnect,
+            spin=spin,
+        )
+        limit = module.SERVER_MAX_KEY_LENGTH if server_max_key_length is None else server_max_key_length
+        hash_function = module.serverHashFunction
+        rules = KeyRules(
+            key_encoder,
+            limit if 0 < limit < MAX_KEY_LENGTH else None,
+            None if hash_function is cmemcache_hash else hash_function,
+        )
+        super().__init__(servers, options, rules, errors)
+
+    # Reading
+
+    def get(self, key: Any, default: Any = None, *, timeout: Optional[float] = None) -> Any:
+        """Reads a value; `default` on a miss, and in a quiet client when the cache fails.
+
+        In a quiet client a value that cannot be decoded reads as None.
+        """
+        found = self._read(_packed.GET, key, timeout)
+        return default if found is None else self._load(key, found[0], found[1])
+
+    def gets(self, key: Any, default: Any = None, *, timeout: Optional[float] = None) -> Any:
+        """Reads a value and, with `cache_cas`, remembers its token for `cas` in this thread; otherwise as `get`."""
+        return self.gets_with_token(key, default, timeout=timeout)[0]
+
+    def gets_with_token(
+        self, key: Any, default: Any = None, *, timeout: Optional[float] = None
+    ) -> tuple[Any, Optional[int]]:
+        """Reads a value and its token, to be given to `cas`; `(default, None)` on a miss."""
+        found = self._read(_packed.GETS, key, timeout)
+        if found is None:
+            return default, None
+        data, flags, token = found
+        if self.cache_cas:
+            self.cas_ids.by_key[self._rules.read(key)[0]] = token
+        return self._load(key, data, flags), token
+
+    def gat(self, key: Any, time: Expiry, default: Any = None, *, timeout: Optional[float] = None) -> Any:
+        """Reads a value and gives it a new expiry time; otherwise as `get`."""
+        found = self._read(_packed.GAT, key, timeout, _packed.exptime_field(seconds_of(time)))
+        return default if found is None else self._load(key, found[0], found[1])
+
+    def get_multi(
+        self, keys: Iterable[Any], key_prefix: Union[str, bytes] = "", *, timeout: Optional[float] = None
+    ) -> dict[Any, Any]:
+        """Reads many values at once, all servers at the same time; keys that miss are absent.
+
+        `key_prefix` is put in front of every key; the result has the keys as they were given. Keys that are neither str nor
+        bytes stand for what `str` makes of them.
+        """
+        values: dict[Any, Any] = {}
+        errors: dict[Any, CacheError] = {}
+        decode = self._decode
+        for originals, batch in self._batches(_packed.GET_MULTI, list(keys), key_prefix, timeout):
+            for key, status, data, flags in zip(originals, batch.statuses, batch.values, batch.flags):
+                if status:
+                    continue
+                try:
+                    values[key] = decode(data, flags)
+                except Exception as cause:
+                    errors[key] = undecodable(cause, key, flags)
+                    values[key] = None
+            errors.update(batch.errors(originals))
+        self._finish(values, errors)
+        return values
+
+    def _load(self, key: object, data: bytes, flags: int) -> Any:
+        try:
+            return self._decode(data, flags)
+        except Exception as cause:
+            self._report(undecodable(cause, key, flags))
+            return None
+
+    # Storing
+
+    def set(
+        self,
+        key: Any,
+        val: Any,
+        time: Expiry = 0,
+        min_compress_len: int = 0,
+        noreply: bool = False,
+        *,
+        portable: Optional[bool] = None,
+        timeout: Optional[float] = None,
+    ) -> int:
+        """Stores a value, whatever is there: True, or 0 when the cache failed or the value is too large.
+
+        A value over the client's maximum is not sent and the old item stays. One that the server refuses as too large
+        removes the old item, so that nothing outdated stays.
+        """
+        return self._set(_packed.SET, key, val, time, min_compress_len, portable, timeout)
+
+    def add(
+        self,
+        key: Any,
+        val: Any,
+        time: Expiry = 0,
+        min_compress_len: int = 0,
+        noreply: bool = False,
+        *,
+        portable: Optional[bool] = None,
+        timeout: Optional[float] = None,
+    ) -> int:
+        """Stores a value if there is no item yet: True or False; otherwise as `set`."""
+        return self._set(_packed.ADD, key, val, time, min_compress_len, portable, timeout)
+
+    def replace(
+        self,
+        key: Any,
+        val: Any,
+        time: Expiry = 0,
+        min_compress_len: int = 0,
+        noreply: bool = False,
+        *,
+        portable: Optional[bool] = None,
+        timeout: Optional[float] = None,
+    ) -> int:
+        """Stores a value if there is an item: True or False; otherwise as `set`."""
+        return self._set(_packed.REPLACE, key, val, time, min_compress_len, portable, timeout)
+
+    def append(
+        self,
+        key: Any,
+        val: Any,
+        time: Expiry = 0,
+        min_compress_len: int = 0,
+        noreply: bool = False,
+        *,
+        timeout: Optional[float] = None,
+    ) -> int:
+        """Puts the encoded value behind the present one: True, False if there is none, or 0 as `set`.
+
+        Flags and expiry time of the item stay, so that this is for bytes and text; `time` is ignored by memcached.
+        """
+        return self._set(_packed.APPEND, key, val, time, min_compress_len, None, timeout)
+
+    def prepend(
+        self,
+        key: Any,
+        val: Any,
+        time: Expiry = 0,
+        min_compress_len: int = 0,
+        noreply: bool = False,
+        *,
+        timeout: Optional[float] = None,
+    ) -> int:
+        """Puts the encoded value in front of the present one; otherwise as `append`."""
+        return self._set(_packed.PREPEND, key, val, time, min_compress_len, None, timeout)
+
+    def cas(
+        self,
+        key: Any,
+        val: Any,
+        time: Expiry = 0,
+        min_compress_len: int = 0,
+        noreply: bool = False,
+        *,
+        token: Optional[int] = None,
+        portable: Optional[bool] = None,
+        timeout: Optional[float] = None,
+    ) -> int:
+        """Stores a value if the item was not changed since its token was read: True or False; otherwise as `set`.
+
+        The token is the one given, else the one that `gets` remembered for the key (`cache_cas`); without any this is `set`.
+        """
+        if token is None:
+            token = self.cas_ids.by_key.get(self._rules.read(key)[0])
+        return self._set(_packed.SET, key, val, time, min_compress_len, portable, timeout, token)
+
+    def _set(
+        self,
+        operation: int,
+        key: Any,
+        value: Any,
+        time: Expiry,
+        min_compress_len: int,
+        portable: Optional[bool],
+        timeout: Optional[float],
+        token: Optional[int] = None,
+    ) -> int:
+        data, flags = self._encode(value, min_compress_len, portable)
+        if 0 < self.server_max_value_length < len(data):
+            self._report(self._too_large(data))
+            return 0
+        status = self._store(operation, key, data, flags, time, timeout, token)
+        return 0 if status == FAILED else status == _packed.OK
+
+    def _too_large(self, data: bytes) -> ValueTooLargeError:
+        return ValueTooLargeError(f"value of {len(data)} bytes is over the limit of {self.server_max_value_length}")
+
+    def set_multi(
+        self,
+        mapping: Mapping[Any, Any],
+        time: Expiry = 0,
+        key_prefix: Union[str, bytes] = "",
+        min_compress_len: int = 0,
+        noreply: bool = False,
+        *,
+        portable: Optional[bool] = None,
+        timeout: Optional[float] = None,
+    ) -> list[Any]:
+        """Stores many values at once, all servers at the same time; returns the keys that were not stored."""
+        values: dict[Any, tuple[bytes, int]] = {}
+        errors: dict[Any, CacheError] = {}
+        for key, value in mapping.items():
+            encoded = self._encode(value, min_compress_len, portable)
+            if 0 < self.server_max_value_length < len(encoded[0]):
+                errors[key] = self._too_large(encoded[0])
+            else:
+                values[key] = encoded
+        missing = list(errors)
+        for originals, batch in self._store_batches(values, time, key_prefix, timeout):
+            if not batch.complete:
+                missing += [key for key, status in zip(originals, batch.statuses) if status]
+                errors.update(batch.errors(originals))
+        if errors:
+            self._finish({key: key not in missing for key in mapping if key not in errors}, errors)
+        return missing
+
+    # Removing and counting
+
+    def delete(self, key: Any, noreply: bool = False, *, timeout: Optional[float] = None) -> int:
+        """Deletes an item: 1, or 0 if there was none."""
+        return int(self._change(_packed.DELETE, key, timeout) == _packed.OK)
+
+    def delete_multi(
+        self,
+        keys: Iterable[Any],
+        time: Optional[float] = None,
+        key_prefix: Union[str, bytes] = "",
+        noreply: bool = False,
+        *,
+        timeout: Optional[float] = None,
+    ) -> int:
+        """Deletes many items at once, all servers at the same time.
+
+        1, whether there were items or not, and also when servers are down; 0 when one failed on the way. `time` is ignored:
+        memcached delays no deletes.
+        """
+        deleted: dict[Any, bool] = {}
+        errors: dict[Any, CacheError] = {}
+        for originals, batch in self._batches(_packed.DELETE_MULTI, list(keys), key_prefix, timeout):
+            if not batch.complete:
+                errors.update(batch.errors(originals))
+            deleted.update(zip(originals, (status == _packed.OK for status in batch.statuses)))
+        if errors:
+            self._finish({key: done for key, done in deleted.items() if key not in errors}, errors)
+        return int(all(isinstance(error, (ServerDownError, NoServersError)) for error in errors.values()))
+
+    def touch(self, key: Any, time: Expiry = 0, noreply: bool = False, *, timeout: Optional[float] = None) -> int:
+        """Gives an item a new expiry time: 1, or 0 on a miss."""
+        fields = _packed.exptime_field(seconds_of(time))
+        return int(self._change(_packed.TOUCH, key, timeout, fields) == _packed.OK)
+
+    def incr(
+        self,
+        key: Any,
+        delta: Any = 1,
+        noreply: bool = False,
+        *,
+        initial: Optional[int] = None,
+        time: Expiry = 0,
+        timeout: Optional[float] = None,
+    ) -> Optional[int]:
+        """Adds to a decimal number of 64 bits, wrapping at 2^64, and returns the sum; None on a miss.
+
+        With `initial` a missing item is made with that value and `time`, and `initial` is returned. Raises a ValueError, in
+        a quiet client too, if the value is no such number (NotNumericError) or `delta` is none of 0 to 2^64-1.
+        """
+        return self._count(_packed.INCR, key, _number(delta), initial, time, timeout)
+
+    def decr(
+        self,
+        key: Any,
+        delta: Any = 1,
+        noreply: bool = False,
+        *,
+        initial: Optional[int] = None,
+        time: Expiry = 0,
+        timeout: Optional[float] = None,
+    ) -> Optional[int]:
+        """Subtracts from a decimal number of 64 bits, stopping at 0, and returns the rest; otherwise as `incr`."""
+        return self._count(_packed.DECR, key, _number(delta), initial, time, timeout)
+
+    # What else python-memcached has
+
+    def reset_cas(self) -> None:
+        """Forgets the tokens that `gets` remembered in this thread."""
+        self.cas_ids.by_key.clear()
+
+    def quit_all(self) -> None:
+        """Closes the idle connections, as `disconnect_all`."""
+        self.disconnect_all()
+
+    def get_slab_stats(self) -> list[tuple[str, dict[str, Any]]]:
+        """Statistics of the slabs of every server that answers, by slab: `[('127.0.0.1:11211 (1)', {'1': {...}, ...})]`."""
+        return [(name, _nested(stats, 0)) for name, stats in self.get_stats("slabs")]
+
+    def get_slabs(self) -> list[tuple[str, dict[str, Any]]]:
+        """Statistics of the items of every server that answers, by slab."""
+        return [(name, _nested(stats, 1)) for name, stats in self.get_stats("items")]
+
+    def check_key(self, key: Any, key_extra_len: int = 0) -> None:
+        """Raises what an operation would raise for a key of bytes, behind a prefix of `key_extra_len` bytes."""
+        check_key(key[1] if isinstance(key, tuple) else key, key_extra_len, self._rules.max_length)
+
+
+class _CasIds(threading.local):
+    """Tokens by key, for each thread: what another thread has read later must not count as what this one saw."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[bytes, int] = {}
+
+
+def _number(delta: Any) -> Any:
+    # python-memcached sends whatever the text of a delta is.
+    return int(delta) if isinstance(delta, str) and delta.isdecimal() else delta
+
+
+def _nested(stats: dict[str, str], position: int) -> dict[str, Any]:
+    """Statistics named `...:slab:name`, the slab standing at `position`, by slab; other names stay as they are."""
+    nested: dict[str, Any] = {}
+    for name, value in stats.items():
+        parts = name.split(":")[position:]
+        if len(parts) == 2:
+            nested.setdefault(parts[0], {})[parts[1]] = value
+        else:
+            nested[name] = value
+    return nested

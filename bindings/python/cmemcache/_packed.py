@@ -1,0 +1,191 @@
+"""Packed calls: an operation as flat bytes, in one crossing. The layout is described in core/src/ffi/packed.rs.
+
+A reply is written into memory that is taken from a stock and given back afterwards, instead of one buffer per thread: a
+signal handler or a finalizer that uses a client in the middle of a call gets memory of its own and cannot change the
+reply that is being read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from ctypes import c_char, string_at
+from itertools import accumulate
+from struct import Struct, pack, unpack_from
+from typing import Any, Optional
+
+from ._errors import CacheError, InternalError, from_packed
+from ._native import Reply, packed_call
+
+GET = 1
+GETS = 2
+GAT = 3
+GATS = 4
+SET = 5
+ADD = 6
+REPLACE = 7
+APPEND = 8
+PREPEND = 9
+CAS = 10
+DELETE = 11
+INCR = 12
+DECR = 13
+TOUCH = 14
+GET_MULTI = 16
+GETS_MULTI = 17
+SET_MULTI = 18
+DELETE_MULTI = 19
+
+#: Bits of a request.
+ROUTED = 1
+HAS_INITIAL = 2
+
+#: Status of a reply; errors begin at 64.
+OK = 0
+MISS = 1
+NOT_STORED = 2
+EXISTS = 3
+_FIRST_ERROR = 64
+_OUTCOME_UNKNOWN = 2
+
+_HEAD_SIZE = 16
+_head = Struct("<BBHI").pack
+_unpack_head = Struct("<BBHIQ").unpack_from
+
+#: Heads of requests without bits and with the client's own timeout, by operation.
+HEADS = tuple(_head(1, operation, 0, 0) for operation in range(DELETE_MULTI + 1))
+
+#: Fixed fields of the operations that have some.
+count_field = Struct("<I").pack
+exptime_field = Struct("<q").pack
+route_field = exptime_field
+store_fields = Struct("<Iq").pack
+cas_fields = Struct("<IqQ").pack
+arith_fields = Struct("<QQq").pack
+
+# Replies that nobody uses. pop and append of a list are atomic, so no lock is needed, which a fork could leave locked.
+_idle: list[Reply] = []
+# Memory of the parent's threads is of no use to a child, which has one thread.
+os.register_at_fork(after_in_child=_idle.clear)
+
+
+def head(operation: int, bits: int, timeout_ms: int) -> bytes:
+    """The head of a request; a timeout of 0 is the client's own."""
+    return _head(1, operation, bits, timeout_ms)
+
+
+def call(client: int, request: bytes, value: Optional[bytes] = None) -> tuple[int, int, int, bytes]:
+    """Runs one operation: status, flags, number (a cas token or a counter) and value. Raises CacheError."""
+    reply, length = _exchange(client, request, value)
+    status, bits, phase, flags, number = _unpack_head(reply.buffer)
+    if not length or bits or status >= _FIRST_ERROR:
+        payload = _unusual(reply, length)
+        if status >= _FIRST_ERROR:
+            raise from_packed(status, payload, flags, phase, bool(bits & _OUTCOME_UNKNOWN))
+    else:
+        payload = reply.buffer[_HEAD_SIZE:length]
+        _idle.append(reply)
+    return status, flags, number, payload
+
+
+def _exchange(client: int, request: bytes, value: Optional[bytes]) -> tuple[Reply, int]:
+    try:
+        reply = _idle.pop()
+    except IndexError:
+        reply = Reply()
+    length: int = packed_call(
+        client,
+        request,
+        len(request),
+        value,
+        0 if value is None else len(value),
+        reply.address,
+        Reply.CAPACITY,
+        reply.status_address,
+    )
+    return reply, length
+
+
+def _unusual(reply: Reply, length: int) -> bytes:
+    """The payload of a reply that is an error or that the library keeps; gives the reply back."""
+    if not length:
+        raise InternalError(reply.panic())
+    try:
+        kept = reply.kept()
+        payload: bytes = reply.buffer[_HEAD_SIZE:length] if kept is None else string_at(kept[0], kept[1])
+    finally:
+        reply.release()
+    _idle.append(reply)
+    return payload
+
+
+class Batch:
+    """The reply to a batch, in columns: one status, flags, cas token (of gets) and value per key, in the keys' order."""
+
+    __slots__ = ("_failure", "cas", "complete", "flags", "statuses", "values")
+
+    def __init__(self, statuses: bytes, flags: tuple[int, ...], cas: tuple[int, ...], values: list[bytes]) -> None:
+        self.statuses = statuses
+        self.flags = flags
+        self.cas = cas
+        self.values = values
+        #: Every key was found, stored or deleted.
+        self.complete = statuses.count(0) == len(statuses)
+        self._failure: Optional[CacheError] = None
+
+    @classmethod
+    def failed(cls, error: CacheError, count: int) -> Batch:
+        """The reply to a batch of so many keys that failed as a whole."""
+        batch = cls(bytes([_FIRST_ERROR]) * count, (0,) * count, (), [b""] * count)
+        batch._failure = error
+        return batch
+
+    def errors(self, keys: Sequence[Any]) -> dict[Any, CacheError]:
+        """The errors by key, where there are any."""
+        if self.complete:
+            return {}
+        return {
+            keys[index]: self._failure or from_packed(status, self.values[index], self.flags[index])
+            for index, status in enumerate(self.statuses)
+            if status >= _FIRST_ERROR
+        }
+
+
+def call_batch(client: int, request: bytes, values: Optional[bytes] = None, *, with_cas: bool = False) -> Batch:
+    """Runs one operation on many keys. Raises CacheError when it failed as a whole."""
+    reply, length = _exchange(client, request, values)
+    status, bits, phase, count, _ = _unpack_head(reply.buffer)
+    if not length or status >= _FIRST_ERROR:
+        payload = _unusual(reply, length)
+        raise from_packed(status, payload, count, phase, bool(bits & _OUTCOME_UNKNOWN))
+    kept = reply.kept()
+    if kept is None:
+        batch = _columns(count, with_cas, reply.buffer[_HEAD_SIZE:length])
+    else:
+        try:
+            batch = _columns(count, with_cas, _memory_at(kept[0], kept[1]))
+        finally:
+            reply.release()
+    _idle.append(reply)
+    return batch
+
+
+def _columns(count: int, with_cas: bool, payload: Any) -> Batch:
+    width = 17 if with_cas else 9
+    flags = unpack_from(f"<{count}I", payload, count)
+    cas: tuple[int, ...] = unpack_from(f"<{count}Q", payload, 5 * count) if with_cas else ()
+    lengths = unpack_from(f"<{count}I", payload, (width - 4) * count)
+    ends = list(accumulate(lengths, initial=width * count))
+    return Batch(payload[:count], flags, cas, [payload[start:end] for start, end in zip(ends, ends[1:])])
+
+
+def _memory_at(address: int, length: int) -> Any:
+    # Slices of it are bytes, so that each value is copied once. Every array length is a type of its own, which ctypes
+    # never forgets: lengths are rounded up to powers of two, and nothing behind the true one is ever read.
+    array = c_char * (1 << length.bit_length())
+    return array.from_address(address)
+
+
+def lengths_column(items: Sequence[bytes]) -> bytes:
+    """The lengths of the items, as a column of a batch request."""
+    return pack(f"<{len(items)}I", *map(len, items))

@@ -1,0 +1,200 @@
+"""Objects as bytes and flags: the encoding that python-memcached, pymemcache's `pickle_serde` and pylibmc share.
+
+================================================  ======  =================================
+type, exactly                                     flags   bytes
+================================================  ======  =================================
+bytes                                             0       as they are
+str                                               16      UTF-8
+int                                               2       decimal digits
+everything else, subclasses of the above too      1       a pickle
+as above, compressed                              + 8     zlib
+portable objects, when asked for                  0x18000 JSON
+================================================  ======  =================================
+"""
+
+from __future__ import annotations
+
+import pickle
+import zlib
+from io import BytesIO
+from typing import Any, Callable, Optional, Protocol
+
+from . import _portable
+from ._errors import ForeignValueError, UnknownFlagsError, ValueDecodeError
+from ._flags import (
+    FLAG_BYTES,
+    FLAG_INTEGER,
+    FLAG_JAVA,
+    FLAG_LEASE,
+    FLAG_LONG,
+    FLAG_PICKLE,
+    FLAG_PORTABLE,
+    FLAG_TEXT,
+    FLAG_ZLIB,
+)
+from ._numbers import uint32
+
+
+class Serializer(Protocol):
+    """Turns objects into bytes and flags and back, in the place of the built-in encoding and compression."""
+
+    def dumps(self, value: Any) -> tuple[bytes, int]:
+        """The bytes and the flags (0 to 2^32-1) to store. What it raises reaches the caller, and nothing is sent."""
+        ...
+
+    def loads(self, data: bytes, flags: int) -> Any:
+        """The object of stored bytes and flags. What it raises becomes a ValueDecodeError."""
+        ...
+
+
+class Pickling:
+    """How a client pickles: python-memcached's options of the same names."""
+
+    def __init__(
+        self,
+        protocol: int = 0,
+        pickler: Callable[..., Any] = pickle.Pickler,
+        unpickler: Callable[..., Any] = pickle.Unpickler,
+        persistent_load: Optional[Callable[[Any], Any]] = None,
+        persistent_id: Optional[Callable[[Any], Any]] = None,
+    ) -> None:
+        self._protocol = protocol
+        self._pickler = pickler
+        self._unpickler = unpickler
+        self._persistent_load = persistent_load
+        self._persistent_id = persistent_id
+        self._plain_dump = pickler is pickle.Pickler and not persistent_id
+        self._plain_load = unpickler is pickle.Unpickler and not persistent_load
+        self._takes_keyword = True
+        if not self._plain_dump:
+            try:
+                pickler(BytesIO(), protocol=protocol)
+            except TypeError:
+                self._takes_keyword = False
+
+    def dump(self, value: Any) -> bytes:
+        """The pickle of an object; raises what the pickler raises."""
+        if self._plain_dump:
+            return pickle.dumps(value, self._protocol)
+        file = BytesIO()
+        if self._takes_keyword:
+            pickler = self._pickler(file, protocol=self._protocol)
+        else:
+            pickler = self._pickler(file, self._protocol)
+        if self._persistent_id:
+            pickler.persistent_id = self._persistent_id
+        pickler.dump(value)
+        return file.getvalue()
+
+    def load(self, data: bytes) -> Any:
+        """The object of a pickle; raises what the unpickler raises."""
+        if self._plain_load:
+            return pickle.loads(data)
+        unpickler = self._unpickler(BytesIO(data))
+        if self._persistent_load:
+            unpickler.persistent_load = self._persistent_load
+        return unpickler.load()
+
+
+class Codec:
+    """The built-in encoding. The other dialects (`_dialects.py`) differ in flags and in what has a form of its own."""
+
+    compressed_flag = FLAG_ZLIB
+
+    def __init__(
+        self,
+        pickling: Optional[Pickling] = None,
+        compressor: Callable[[bytes], bytes] = zlib.compress,
+        decompressor: Callable[[bytes], bytes] = zlib.decompress,
+        portable: bool = False,
+    ) -> None:
+        self.pickling = Pickling() if pickling is None else pickling
+        self._compressor = compressor
+        self._decompressor = decompressor
+        self._portable = portable
+
+    def encode(self, value: Any, min_compress_len: int = 0, portable: Optional[bool] = None) -> tuple[bytes, int]:
+        """The bytes and flags of an object; raises what the pickler raises.
+
+        They are compressed if they are longer than `min_compress_len`, it is not 0, and it makes them shorter.
+        """
+        kind = type(value)
+        if kind is bytes or kind is str or kind is int:
+            data, flags = self.encode_plain(kind, value)
+        elif portable or (portable is None and self._portable):
+            data, flags = _portable.encode(value), FLAG_PORTABLE
+        else:
+            data, flags = self.encode_object(value)
+        if min_compress_len and len(data) > min_compress_len and kind is not int:
+            compressed = self._compressor(data)
+            if len(compressed) < len(data):
+                return compressed, flags | (FLAG_ZLIB if flags == FLAG_PORTABLE else self.compressed_flag)
+        return data, flags
+
+    def decode(self, data: bytes, flags: int) -> Any:
+        """The object of stored bytes and flags.
+
+        Raises UnknownFlagsError, ForeignValueError, or what the decompressor, the unpickler or a malformed value raises.
+        """
+        if flags == FLAG_BYTES:
+            return data
+        if flags & self.compressed_flag and flags & ~FLAG_ZLIB != FLAG_PORTABLE:
+            data = self._decompressor(data)
+            flags &= ~self.compressed_flag
+        if flags & ~FLAG_ZLIB == FLAG_PORTABLE:
+            return _portable.decode(self._decompressor(data) if flags & FLAG_ZLIB else data)
+        if flags == FLAG_JAVA:
+            raise ForeignValueError("a Java object, which only a Java client can read", flags)
+        if flags == FLAG_LEASE:
+            raise ForeignValueError("the marker of a lease, no value", flags)
+        return self.decode_typed(data, flags)
+
+    def encode_plain(self, kind: type, value: Any) -> tuple[bytes, int]:
+        """The form of a value whose type is exactly bytes, str or int."""
+        if kind is bytes:
+            return value, FLAG_BYTES
+        if kind is str:
+            return value.encode(), FLAG_TEXT
+        return b"%d" % value, FLAG_INTEGER
+
+    def encode_object(self, value: Any) -> tuple[bytes, int]:
+        """The form of everything else."""
+        return self.pickling.dump(value), FLAG_PICKLE
+
+    def decode_typed(self, data: bytes, flags: int) -> Any:
+        """The object of uncompressed bytes, tried in the order in which python-memcached tries the flags."""
+        if flags == FLAG_BYTES:
+            return data
+        if flags & FLAG_TEXT:
+            return data.decode()
+        if flags & (FLAG_INTEGER | FLAG_LONG):
+            return int(data)
+        if flags & FLAG_PICKLE:
+            return self.pickling.load(data)
+        raise UnknownFlagsError("no type has these flags", flags)
+
+
+class SerializerCodec(Codec):
+    """A caller's own serializer in the place of the encoding; nothing is compressed for it."""
+
+    def __init__(self, serializer: Serializer) -> None:
+        super().__init__()
+        self._serializer = serializer
+
+    def encode(self, value: Any, min_compress_len: int = 0, portable: Optional[bool] = None) -> tuple[bytes, int]:
+        data, flags = self._serializer.dumps(value)
+        if not isinstance(data, bytes):
+            raise TypeError(f"the serializer's dumps must return bytes and flags, not {type(data).__name__}")
+        return data, uint32("flags", flags)
+
+    def decode(self, data: bytes, flags: int) -> Any:
+        return self._serializer.loads(data, flags)
+
+
+def undecodable(error: Exception, key: object, flags: int) -> ValueDecodeError:
+    """The error that names key and flags, for whatever decoding has raised."""
+    if not isinstance(error, ValueDecodeError):
+        error = ValueDecodeError(f"{type(error).__name__}: {error}", flags)
+    error.key = key
+    error.flags = flags
+    return error
