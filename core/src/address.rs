@@ -1,15 +1,4 @@
 //! Where a server is: parsed once, from the strings that python-memcached takes.
-//!
-//! ```text
-//! host[:port]           a name or an IPv4 address; the port is 11211 unless given
-//! inet:host[:port]      the same
-//! [ipv6][:port]         an IPv6 address, with its zone if it needs one: [fe80::1%eth0]
-//! inet6:[ipv6][:port]   the same
-//! unix:/path            a unix socket, by its absolute path
-//! ```
-//!
-//! The host stays as it was written: the ketama and rendezvous placements hash it, so `localhost` and `127.0.0.1` are
-//! different servers to them, as they are to the clients that these placements come from.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -39,8 +28,20 @@ type Fault = Cow<'static, str>;
 
 type Parsed<T> = std::result::Result<T, Fault>;
 
-/// Where a server listens. [`Address::parse`] makes one; its `Display` is the server's canonical name, always with the
-/// port: `host:port`, `[ipv6]:port` or `unix:/path`.
+/// Where a server listens, parsed from one of these forms:
+///
+/// ```text
+/// host[:port]           a name or an IPv4 address; the port is 11211 unless given
+/// inet:host[:port]      the same
+/// [ipv6][:port]         an IPv6 address in brackets, with its zone if it needs one: [fe80::1%eth0]
+/// inet6:[ipv6][:port]   the same
+/// unix:/path            a unix socket, by its absolute path
+/// ```
+///
+/// `Display` writes the canonical name, always with the port: `host:port`, `[ipv6]:port` or `unix:/path`.
+///
+/// The host stays as it was written: the ketama and rendezvous placements hash it, so `localhost` and `127.0.0.1` are
+/// different servers to them, as they are to the clients that these placements come from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
@@ -66,7 +67,8 @@ pub enum Address {
 pub struct ServerSpec {
     /// Where it listens.
     pub address: Address,
-    /// How many keys it takes compared with the others, 1 to [`MAX_WEIGHT`]. Only `Modulo` and `KetamaWeighted` heed it.
+    /// How many keys it takes compared with the others, 1 to [`MAX_WEIGHT`]. Only `Modulo` and `KetamaWeighted` heed
+    /// it.
     pub weight: u32,
 }
 
@@ -74,8 +76,8 @@ impl ServerSpec {
     /// Parses an address and checks the weight.
     ///
     /// # Errors
-    /// `InvalidArgument` quoting the text and saying what was expected, as [`Address::parse`]; or naming the weight when it
-    /// is not in 1 to [`MAX_WEIGHT`].
+    /// `InvalidArgument` quoting the text and saying what was expected, as [`Address::parse`]; or naming the weight
+    /// when it is not in 1 to [`MAX_WEIGHT`].
     ///
     /// ```
     /// use cmemcache::ServerSpec;
@@ -88,8 +90,8 @@ impl ServerSpec {
         let address = Address::parse(text)?;
         if !(1..=MAX_WEIGHT).contains(&weight) {
             return Err(Error::invalid(format!(
-                "weight {weight} of server {text:?} is not in 1 to {MAX_WEIGHT}; a port belongs into the address, as in \
-                 \"host:11211\""
+                "weight {weight} of server {text:?} is not in 1 to {MAX_WEIGHT}; \
+                 a port belongs into the address, as in \"host:11211\""
             )));
         }
         Ok(Self { address, weight })
@@ -97,7 +99,7 @@ impl ServerSpec {
 }
 
 impl Address {
-    /// Parses one of the forms at the top of this page.
+    /// Parses one of the forms above.
     ///
     /// # Errors
     /// `InvalidArgument` quoting the text and saying what is wrong with it and what was expected.
@@ -296,14 +298,18 @@ mod tests {
             let error = ServerSpec::parse("localhost", weight).expect_err("out of range");
             assert_eq!(error.kind(), ErrorKind::InvalidArgument);
             let message = error.message();
-            assert!(message.contains(&format!("weight {weight} of server \"localhost\" is not in 1 to 10000")), "{message}");
+            assert!(
+                message.contains(&format!("weight {weight} of server \"localhost\" is not in 1 to 10000")),
+                "{message}"
+            );
             assert!(message.contains("a port belongs into the address"), "{message}");
         }
     }
 
     #[test]
     fn no_text_makes_the_parser_panic() {
-        let pieces = ["", ":", "[", "]", "%", "/", ".", "1", "11211", "a", "é", "\0", " ", "inet:", "inet6:", "unix:", "::1"];
+        let pieces =
+            ["", ":", "[", "]", "%", "/", ".", "1", "11211", "a", "é", "\0", " ", "inet:", "inet6:", "unix:", "::1"];
         let mut accepted = 0;
         for a in pieces {
             for b in pieces {

@@ -1,8 +1,8 @@
 //! libmemcached's two ketama placements: servers stand at many points of a circle of 2^32, a key belongs to the first
 //! point at or after its hash.
 //!
-//! What is not reproduced: under `KETAMA`, libmemcached takes the points of `KETAMA_WEIGHTED` as soon as a server is added
-//! with a weight above 1, and goes on hashing keys one-at-a-time.
+//! What is not reproduced: under `KETAMA`, libmemcached takes the points of `KETAMA_WEIGHTED` as soon as a server is
+//! added with a weight above 1, and goes on hashing keys one-at-a-time.
 
 use super::{hash, MAX_TRIES};
 use crate::address::{Address, ServerSpec, DEFAULT_PORT};
@@ -19,10 +19,10 @@ const POINTS_PER_DIGEST: f32 = 4.0;
 /// The circle, in ascending order of (value, server).
 #[derive(Debug)]
 pub(super) struct Continuum {
-    points: Vec<Point>,
-    /// For each equal arc of the circle, the index of the first point that is not before the arc. Hashes spread evenly, so
-    /// that a search which starts there looks at one or two points, however many there are.
-    arcs: Vec<u32>,
+    points: Box<[Point]>,
+    /// For each equal arc of the circle, the index of the first point that is not before the arc. Hashes spread evenly,
+    /// so that a search which starts there looks at one or two points, however many there are.
+    arcs: Box<[u32]>,
     /// `hash >> arc_shift` is the arc of a hash.
     arc_shift: u32,
 }
@@ -58,7 +58,7 @@ impl Continuum {
             circle.extend(values.into_iter().map(|value| u64::from(value) << 32 | u64::from(index)));
         }
         circle.sort_unstable();
-        let points: Vec<Point> =
+        let points: Box<[Point]> =
             circle.into_iter().map(|point| Point { value: (point >> 32) as u32, server: point as u32 }).collect();
 
         let bits = points.len().max(2).ilog2();
@@ -71,9 +71,10 @@ impl Continuum {
         Self { arcs: arcs.collect(), arc_shift, points }
     }
 
-    /// The server at a rank of those met clockwise from a hash, each counted once.
+    /// The server at a rank, below `MAX_TRIES`, of those met clockwise from a hash, each counted once.
     ///
-    /// Rank 0 is one search. A later one walks past all points of the servers before it: few, unless weights are far apart.
+    /// Rank 0 is one search. A later one walks past all points of the servers before it: few, unless weights are far
+    /// apart.
     pub(super) fn choice(&self, hash: u32, rank: usize) -> Option<usize> {
         let start = self.arcs[(hash >> self.arc_shift) as usize] as usize;
         let start = start + self.points[start..].iter().take_while(|point| point.value < hash).count();
@@ -95,12 +96,52 @@ fn digests(weight: u32, total: u64, servers: usize) -> u32 {
     (f64::from(exact) + 1e-10) as f32 as u32
 }
 
-/// The server's part of the name of a point. libmemcached leaves the default port out, and knows a unix socket as a host
-/// with port 0.
+/// The server's part of the name of a point. libmemcached leaves the default port out, and knows a unix socket as a
+/// host with port 0.
 fn point_name(address: &Address) -> String {
     match address {
         Address::Tcp { host, port: DEFAULT_PORT } => host.clone(),
         Address::Tcp { host, port } => format!("{host}:{port}"),
         Address::Unix { path } => format!("{}:0", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn continuum(points: &[&[u32]]) -> Continuum {
+        let servers: Vec<_> =
+            (0..points.len()).map(|i| ServerSpec::parse(&format!("{i}.example"), 1).expect("a legal server")).collect();
+        Continuum::new(&servers, |server, _| {
+            points[servers.iter().position(|other| other == server).expect("a known server")].to_vec()
+        })
+    }
+
+    #[test]
+    fn a_hash_belongs_to_the_first_point_that_is_not_before_it() {
+        // Points on and around the borders of arcs; the search is held against a walk over all points.
+        let borders: Vec<u32> = (0..64).map(|i| i << 26).collect();
+        let clusters: [&[&[u32]]; 5] = [
+            &[&[5], &[u32::MAX]],
+            &[&[0, 1, u32::MAX], &[0, 7, u32::MAX - 1]],
+            &[&borders, &[1 << 26, (1 << 26) + 1, (3 << 26) - 1], &[40]],
+            &[&[9, 10, 11, 12, 13, 14, 15, 16], &[1 << 31]],
+            &[&[77]],
+        ];
+        for cluster in clusters {
+            let continuum = continuum(cluster);
+            let mut points: Vec<(u32, usize)> = cluster
+                .iter()
+                .enumerate()
+                .flat_map(|(server, values)| values.iter().map(move |v| (*v, server)))
+                .collect();
+            points.sort_unstable();
+            let around = |value: &u32| [value.wrapping_sub(1), *value, value.wrapping_add(1)];
+            for hash in cluster.iter().copied().flatten().chain(&borders).flat_map(around) {
+                let expected = points.iter().find(|(value, _)| *value >= hash).unwrap_or(&points[0]).1;
+                assert_eq!(continuum.choice(hash, 0), Some(expected), "{hash} among {cluster:?}");
+            }
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! Which server holds a key: a pure function of the key and the list of servers.
 //!
 //! Every process that shares a cache has to choose alike, so each scheme chooses exactly as the client that it is named
-//! after. What is hashed is the whole key, prefix included. A key with a hash of its own ([`Key::with_route`]) is placed
-//! by that hash instead.
+//! after. What is hashed is the whole key, prefix included; libmemcached and pymemcache can add prefixes of their own
+//! that they do not hash. A key with a hash of its own ([`Key::with_route`]) is placed by that hash instead.
 //!
 //! A pick costs one hash of the key and a lookup that does not grow with the servers; `Rendezvous` alone is O(servers).
-//! Memory per server: 4 bytes times its weight under `Modulo`; about 1.2 kB under `Ketama` and 2 kB under `KetamaWeighted`.
+//! Memory per server: 4 bytes times its weight under `Modulo`; up to 1.2 kB under `Ketama`, 1.9 kB under
+//! `KetamaWeighted`.
 
 #[cfg(test)]
 mod cost;
@@ -24,8 +25,8 @@ use ketama::Continuum;
 use modulo::Buckets;
 use rendezvous::Rendezvous;
 
-/// How many servers are tried for a key, the first one included: python-memcached's bound, kept for every scheme, so that
-/// a key whose servers are all down is given up quickly.
+/// How many servers are tried for a key, the first one included: python-memcached's bound, kept for every scheme, so
+/// that a key whose servers are all down is given up quickly.
 const MAX_TRIES: usize = 10;
 
 /// The servers of a cluster, arranged for placing keys. Servers are named by their index in the list.
@@ -86,7 +87,7 @@ impl Ring {
         }
     }
 
-    /// The server at a rank in the key's order of servers, from 0.
+    /// The server at a rank in the key's order of servers, from 0 to below `MAX_TRIES`.
     fn choice(&self, key: &Key<'_>, rank: usize) -> Option<usize> {
         let point = |hash: fn(&[&[u8]]) -> u32| match key.route() {
             Some(route) => route as u32,

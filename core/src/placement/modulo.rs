@@ -8,7 +8,7 @@ use crate::key::Key;
 
 /// The buckets among which keys are spread: every server stands in as many as its weight, side by side.
 #[derive(Debug)]
-pub(super) struct Buckets(Vec<u32>);
+pub(super) struct Buckets(Box<[u32]>);
 
 impl Buckets {
     pub(super) fn new(servers: &[ServerSpec]) -> Self {

@@ -1,14 +1,15 @@
-//! pymemcache's placement, highest random weight: of all servers the one whose name hashes highest together with the key.
+//! pymemcache's placement, highest random weight: of all servers the one whose name hashes highest together with the
+//! key.
 //!
-//! The hash is murmur3 of `name-key`, taken in words of four bytes. What comes before the key is hashed when the ring is
-//! made, up to the last whole word; the zero to three bytes that are left decide how the key falls into words. So servers
-//! stand in four groups by the number of those bytes, the key is cut into words once per group, and its words are run through
-//! the servers of the group side by side, in a form that compilers turn into vector instructions.
+//! The hash is murmur3 of `name-key`, taken in words of four bytes. What comes before the key is hashed when the ring
+//! is made, up to the last whole word; the zero to three bytes that are left decide how the key falls into words. So
+//! servers stand in four groups by the number of those bytes, the key is cut into words once per group, and its words
+//! are run through the servers of the group side by side, in a form that compilers turn into vector instructions.
 //!
-//! O(servers): with keys of 20 bytes about 4 ns per server on a current x86-64 processor, so 4 us among 1000.
+//! O(servers): with keys of 20 bytes 3 to 5 ns per server on an x86-64 server processor, so some 4 us among 1000.
 //!
-//! pymemcache does not hash its own `key_prefix`; here the prefix is part of the key. And it hashes text, not bytes: a key
-//! that is given to it as `bytes` is hashed as Python prints it, `b'key'`, which no other client can tell.
+//! pymemcache hashes text, not bytes: a key that is given to it as `bytes` is hashed as Python prints it, `b'key'`,
+//! which no other client can tell.
 
 use std::cmp::Reverse;
 

@@ -68,7 +68,8 @@ fn servers_are_chosen_as_by_libmemcached_and_python_memcached() {
     for case in cases(&vectors("placement.json")) {
         let address = |server: &Value| format!("{}:{}", text(&server["host"]), server["port"]);
         let spec = |server| ServerSpec::parse(&address(server), index(&server["weight"]) as u32);
-        let servers: Vec<_> = list(&case["servers"]).iter().map(|server| spec(server).expect("a legal server")).collect();
+        let servers: Vec<_> =
+            list(&case["servers"]).iter().map(|server| spec(server).expect("a legal server")).collect();
         let chosen = case["server_index"].as_object().expect("an index per scheme");
         assert_eq!(chosen.len(), 4);
         for (scheme, expected) in chosen {
@@ -180,10 +181,9 @@ fn a_route_stands_for_the_hash_of_the_key() {
     let by = |placement, route| server_of(&Ring::new(placement, &servers), &key("any").with_route(route));
     assert_eq!([-1, -5, 0, 7, i64::MAX, i64::MIN].map(|route| by(Placement::Modulo, route)), [4, 0, 0, 2, 2, 2]);
     assert_eq!([0, 7, (1 << 32) + 7].map(|route| by(Placement::Modula, route)), [0, 2, 2]);
-    for (placement, hash) in [
-        (Placement::Ketama, hash::one_at_a_time(&[b"foo"])),
-        (Placement::KetamaWeighted, hash::md5(&[b"foo"])[0]),
-    ] {
+    for (placement, hash) in
+        [(Placement::Ketama, hash::one_at_a_time(&[b"foo"])), (Placement::KetamaWeighted, hash::md5(&[b"foo"])[0])]
+    {
         assert_eq!(by(placement, hash.into()), server_of(&Ring::new(placement, &servers), &key("foo")));
         assert_eq!(by(placement, i64::from(hash) - (1 << 32)), by(placement, hash.into()));
     }
@@ -256,9 +256,8 @@ fn removing_one_of_five_servers_moves_as_many_keys_as_the_scheme_promises() {
 
 #[test]
 fn weights_share_out_the_keys() {
-    let servers: Vec<_> = (0..4)
-        .map(|i| ServerSpec::parse(&format!("cache-{i}"), [1, 2, 3, 4][i]).expect("a legal server"))
-        .collect();
+    let servers: Vec<_> =
+        (0..4).map(|i| ServerSpec::parse(&format!("cache-{i}"), [1, 2, 3, 4][i]).expect("a legal server")).collect();
     for placement in [Placement::Modulo, Placement::KetamaWeighted] {
         let ring = Ring::new(placement, &servers);
         let mut keys = [0; 4];
