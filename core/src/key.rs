@@ -77,6 +77,11 @@ impl<'a> Key<'a> {
         Self { route: Some(hash), ..self }
     }
 
+    /// The same key with its bytes in another place: prefix and name end to end, as one name.
+    pub(crate) fn rebind<'b>(&self, name: &'b [u8]) -> Key<'b> {
+        Key { prefix: b"", name, encoding: self.encoding, route: self.route }
+    }
+
     /// The prefix, empty when there is none.
     #[must_use]
     pub fn prefix(&self) -> &'a [u8] {

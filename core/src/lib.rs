@@ -1,15 +1,39 @@
 //! A memcached client: one core for Rust, Python, Kotlin and Swift.
+//!
+//! # Map
+//! `key`, `item`, `error`, `config` and `address` are plain data. `proto` turns requests into bytes and bytes into replies
+//! without doing any input or output; `placement` chooses a server for a key and knows nothing else. `conn` holds one
+//! connection and the only place that sleeps; `server` one server's connections, health and counters; `cluster` all of them;
+//! `drive` is the one loop that moves a call forward, `batch` and `client` the operations. `ffi` is the face towards other
+//! languages.
 
 mod address;
+mod batch;
+mod client;
+mod cluster;
 mod config;
+mod conn;
+mod drive;
 mod error;
+#[cfg(feature = "ffi")]
+mod ffi;
+mod fork;
 mod item;
 mod key;
+mod metrics;
 mod placement;
 mod proto;
+mod server;
 
-pub use address::{Address, ServerSpec};
-pub use config::{Config, Failover, Placement, Spin, WireProtocol};
+pub use address::{Address, ServerSpec, DEFAULT_PORT, MAX_WEIGHT};
+pub use client::{Client, Create, Each, ServerReply};
+pub use config::{Config, Failover, Placement, Spin, WireProtocol, MAX_TIMEOUT, MAX_VALUE_SIZE};
 pub use error::{Error, ErrorKind, KeyFault, Phase, Result};
-pub use item::{Exptime, Item, StoreMode, StoreOutcome};
-pub use key::{Key, KeyEncoding};
+pub use item::{Exptime, Item, ItemMetadata, StoreMode, StoreOutcome};
+pub use item::{FIRST_ABSOLUTE_EXPTIME, LAST_EXPTIME, MAX_RELATIVE_EXPTIME};
+pub use key::{Key, KeyEncoding, MAX_BINARY_KEY_LENGTH, MAX_KEY_LENGTH};
+pub use metrics::{ServerMetrics, ServerState};
+
+#[cfg(feature = "ffi")]
+#[doc(hidden)]
+pub use ffi::UniFfiTag;

@@ -38,20 +38,50 @@ pub(crate) enum Dialect {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Request<'a> {
     /// get, gets, and with `exptime` gat, gats.
-    Get { key: Key<'a>, cas: bool, exptime: Option<i32> },
-    Store { key: Key<'a>, mode: StoreMode, value: &'a [u8], flags: u32, exptime: i32 },
-    Delete { key: Key<'a> },
+    Get {
+        key: Key<'a>,
+        cas: bool,
+        exptime: Option<i32>,
+    },
+    Store {
+        key: Key<'a>,
+        mode: StoreMode,
+        value: &'a [u8],
+        flags: u32,
+        exptime: i32,
+    },
+    Delete {
+        key: Key<'a>,
+    },
     /// incr (`up`) and decr. An `initial` value needs the meta dialect.
-    Arith { key: Key<'a>, up: bool, delta: u64, initial: Option<Initial> },
-    Touch { key: Key<'a>, exptime: i32 },
+    Arith {
+        key: Key<'a>,
+        up: bool,
+        delta: u64,
+        initial: Option<Initial>,
+    },
+    Touch {
+        key: Key<'a>,
+        exptime: i32,
+    },
     /// What the server knows of an item; needs the meta dialect.
-    Metadata { key: Key<'a> },
+    Metadata {
+        key: Key<'a>,
+    },
     /// The random key with which meta support is found out: sent as `mg <key> v O<opaque>`.
-    Probe { key: Key<'a> },
-    FlushAll { delay: u32 },
-    Stats { argument: Option<Argument<'a>> },
+    Probe {
+        key: Key<'a>,
+    },
+    FlushAll {
+        delay: u32,
+    },
+    Stats {
+        argument: Option<Argument<'a>>,
+    },
     Version,
-    Verbosity { level: u32 },
+    Verbosity {
+        level: u32,
+    },
 }
 
 /// What stands behind `stats`: words that the line can carry.
@@ -152,6 +182,18 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// The same request of another key and value: those of the original may be gone by the time it is sent.
+    pub(crate) fn rebind<'b>(&self, key: Key<'b>, value: &'b [u8]) -> Option<Request<'b>> {
+        Some(match *self {
+            Self::Get { cas, exptime, .. } => Request::Get { key, cas, exptime },
+            Self::Store { mode, flags, exptime, .. } => Request::Store { key, mode, value, flags, exptime },
+            Self::Delete { .. } => Request::Delete { key },
+            Self::Arith { up, delta, initial, .. } => Request::Arith { key, up, delta, initial },
+            Self::Touch { exptime, .. } => Request::Touch { key, exptime },
+            _ => return None,
+        })
+    }
+
     /// Appends the key as the reply echoes it, where the reply is told by its key and not by its opaque: classic reads
     /// and `me`. Appends nothing elsewhere.
     pub(crate) fn write_echoed_key(&self, dialect: Dialect, out: &mut Vec<u8>) {
@@ -190,7 +232,9 @@ pub(crate) struct Expect {
 /// The grammar of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    MetaGet { cas: bool },
+    MetaGet {
+        cas: bool,
+    },
     MetaStore,
     MetaDelete,
     MetaArith,
@@ -199,7 +243,9 @@ pub(crate) enum Shape {
     MetaTouch,
     Probe,
     /// Reads of one key: VALUE block or nothing, then END. The key is compared.
-    ClassicGet { cas: bool },
+    ClassicGet {
+        cas: bool,
+    },
     ClassicStore,
     ClassicDelete,
     ClassicArith,
@@ -213,7 +259,11 @@ pub(crate) enum Shape {
 /// One decoded reply.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reply<'b> {
-    Value { value: Value<'b>, flags: u32, cas: u64 },
+    Value {
+        value: Value<'b>,
+        flags: u32,
+        cas: u64,
+    },
     /// Stored, deleted, touched, flushed.
     Done,
     /// No such item.

@@ -1,0 +1,145 @@
+//! Non-blocking stream sockets, tcp and unix.
+//!
+//! Every descriptor is written down in its server's [`Descriptors`] while it is open, so that a forked child can close what it
+//! inherited without a lock and without writing a byte.
+
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
+
+/// An idle connection is probed after this long, so that a firewall's silence is noticed before a call meets it.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+const FREE: i32 = -1;
+
+/// The descriptors of one server's open connections, readable in a forked child without a lock.
+#[derive(Debug)]
+pub(crate) struct Descriptors(Box<[AtomicI32]>);
+
+impl Descriptors {
+    pub(crate) fn new(limit: u32) -> Self {
+        Self((0..limit).map(|_| AtomicI32::new(FREE)).collect())
+    }
+
+    fn enter(&self, fd: RawFd) -> Option<usize> {
+        self.0.iter().position(|slot| slot.compare_exchange(FREE, fd, Relaxed, Relaxed).is_ok())
+    }
+
+    fn leave(&self, slot: usize) {
+        self.0[slot].store(FREE, Relaxed);
+    }
+
+    /// Closes every descriptor. Only in a forked child, whose parent owns the sockets: nothing is written, and the parent's
+    /// connections stay open.
+    pub(crate) fn close_inherited(&self) {
+        for slot in &self.0 {
+            let fd = slot.swap(FREE, Relaxed);
+            if fd != FREE {
+                // SAFETY: the descriptor was inherited from the parent; in this process its owner is never used nor dropped.
+                unsafe { libc::close(fd) };
+            }
+        }
+    }
+}
+
+/// A non-blocking stream socket.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    raw: RawSocket,
+    descriptors: Arc<Descriptors>,
+    slot: Option<usize>,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot {
+            self.descriptors.leave(slot);
+        }
+    }
+}
+
+impl Socket {
+    /// Begins to connect to an internet address.
+    pub(crate) fn connect_tcp(address: SocketAddr, descriptors: &Arc<Descriptors>) -> io::Result<Self> {
+        let raw = RawSocket::new(Domain::for_address(address), Type::STREAM, None)?;
+        raw.set_tcp_nodelay(true)?;
+        raw.set_keepalive(true)?;
+        raw.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+        Self::connect(raw, &address.into(), descriptors)
+    }
+
+    /// Begins to connect to a unix socket.
+    pub(crate) fn connect_unix(path: &Path, descriptors: &Arc<Descriptors>) -> io::Result<Self> {
+        let raw = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
+        Self::connect(raw, &SockAddr::unix(path)?, descriptors)
+    }
+
+    fn connect(raw: RawSocket, address: &SockAddr, descriptors: &Arc<Descriptors>) -> io::Result<Self> {
+        raw.set_nonblocking(true)?;
+        let slot = descriptors.enter(raw.as_raw_fd());
+        let socket = Self { raw, descriptors: descriptors.clone(), slot };
+        match socket.raw.connect(address) {
+            Ok(()) => Ok(socket),
+            Err(fault) if matches!(fault.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => Ok(socket),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Whether the connection stands: `Ok(false)` while it is under way.
+    pub(crate) fn is_connected(&self) -> io::Result<bool> {
+        if !super::wait::is_writable(self.fd())? {
+            return Ok(false);
+        }
+        self.raw.take_error()?.map_or(Ok(true), Err)
+    }
+
+    pub(crate) fn fd(&self) -> RawFd {
+        self.raw.as_raw_fd()
+    }
+
+    /// Reads into `target`; `None` when there is nothing yet. The bytes that were read are initialised.
+    pub(crate) fn read(&self, target: &mut [MaybeUninit<u8>]) -> io::Result<Option<usize>> {
+        retry(|| self.raw.recv(target))
+    }
+
+    /// Whether bytes or an end of stream wait unread: an idle connection of which that is true is not in step.
+    pub(crate) fn is_readable(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        !matches!(retry(|| self.raw.peek(&mut byte)), Ok(None))
+    }
+
+    /// Writes what the kernel takes; `None` when it takes nothing now.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        retry(|| self.raw.send_with_flags(bytes, NO_SIGNAL))
+    }
+
+    /// Writes what the kernel takes of several pieces in one call; `None` when it takes nothing now.
+    pub(crate) fn write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        retry(|| self.raw.send_vectored_with_flags(pieces, NO_SIGNAL))
+    }
+}
+
+/// A peer that has gone must be an error, not a SIGPIPE that ends the host process. On Apple systems it is a socket option,
+/// which socket2 sets.
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: i32 = 0;
+
+fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+    loop {
+        match call() {
+            Ok(n) => return Ok(Some(n)),
+            Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+}

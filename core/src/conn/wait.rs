@@ -1,0 +1,189 @@
+//! The only place that sleeps: spin, then block, under one deadline.
+//!
+//! Sleeping and being woken costs about 30 us on a virtual machine, as much as a whole round trip on a fast network, and the
+//! kernel spends on it what a short spin would cost. So a caller that waits alone polls its socket for up to 50 us before it
+//! blocks. It blocks at once where that cannot pay: when more calls are under way in this process than there are processors to
+//! spare, or when the server's answers have lately taken longer than a spin lasts.
+
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::config::Spin;
+
+/// How long a spin lasts at most: about twice a round trip on loopback, and less than twice the price of sleeping.
+const SPIN_BUDGET: Duration = Duration::from_micros(50);
+
+/// Round trips up to here make the next spin worth while. Measured by a sleeper it holds the wake-up too, hence twice.
+const SPIN_PAYS: Duration = Duration::from_micros(100);
+
+/// While something other than a socket is awaited beside sockets (a connection of a full pool, a name), both are looked at
+/// this often.
+const SLICE: Duration = Duration::from_millis(1);
+
+/// Calls of this process that are between their first and their last byte, or wait for their turn.
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+/// The end of a whole call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
+    /// How long the call may take in all; for messages.
+    pub(crate) total: Duration,
+}
+
+impl Deadline {
+    pub(crate) fn after(total: Duration) -> Self {
+        Self { at: Instant::now() + total, total }
+    }
+}
+
+/// A moving average of one server's round trips, in microseconds.
+#[derive(Debug, Default)]
+pub(crate) struct RoundTrip(AtomicU32);
+
+impl RoundTrip {
+    /// Takes one round trip into account, with a weight of one eighth.
+    pub(crate) fn record(&self, took: Duration) {
+        let new = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).min(10_000_000);
+        let old = self.0.load(Relaxed);
+        // A race between two callers loses one sample of a moving average.
+        self.0.store(old - old / 8 + new / 8, Relaxed);
+    }
+
+    fn fits(&self) -> bool {
+        Duration::from_micros(u64::from(self.0.load(Relaxed))) <= SPIN_PAYS
+    }
+}
+
+/// What one pass over the lanes found to wait for.
+#[derive(Debug, Default)]
+pub(crate) struct Interests {
+    first: Option<libc::pollfd>,
+    more: Vec<libc::pollfd>,
+    until: Option<Instant>,
+    unparked: bool,
+    slow: bool,
+}
+
+impl Interests {
+    /// A socket that has to become readable, or writable too.
+    pub(crate) fn socket(&mut self, fd: i32, write: bool, round_trip: &RoundTrip) {
+        let events = if write { libc::POLLIN | libc::POLLOUT } else { libc::POLLIN };
+        let entry = libc::pollfd { fd, events, revents: 0 };
+        match self.first {
+            None => self.first = Some(entry),
+            Some(_) => self.more.push(entry),
+        }
+        self.slow |= !round_trip.fits();
+    }
+
+    /// Something that another thread says by unparking this one.
+    pub(crate) fn unpark(&mut self) {
+        self.unparked = true;
+    }
+
+    /// The wait must end at this time.
+    pub(crate) fn limit(&mut self, at: Instant) {
+        self.until = Some(self.until.map_or(at, |until| until.min(at)));
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.first = None;
+        self.more.clear();
+        self.until = None;
+        self.unparked = false;
+        self.slow = false;
+    }
+}
+
+/// The waiting of one call. Counts the call while it lives.
+pub(crate) struct Wait {
+    spin: Spin,
+    /// Since when nothing has moved; unset until the first pause after a move.
+    still_since: Option<Instant>,
+}
+
+impl Wait {
+    pub(crate) fn new(spin: Spin) -> Self {
+        CALLS.fetch_add(1, Relaxed);
+        Self { spin, still_since: None }
+    }
+
+    /// Something moved: the next pause may spin again.
+    pub(crate) fn moved(&mut self) {
+        self.still_since = None;
+    }
+
+    /// Waits until one of the interests may have moved or its limit has come, and returns the time. Returns early at will.
+    pub(crate) fn pause(&mut self, interests: &mut Interests) -> Instant {
+        let now = Instant::now();
+        let since = *self.still_since.get_or_insert(now);
+        if interests.first.is_some() && !interests.unparked && now < since + self.budget(interests.slow) {
+            std::hint::spin_loop();
+            return now;
+        }
+        let left = interests.until.map_or(SLICE, |until| until.saturating_duration_since(now));
+        if left.is_zero() {
+            return now;
+        }
+        match interests.first {
+            None => std::thread::park_timeout(left),
+            Some(_) if interests.unparked => block(interests, left.min(SLICE)),
+            Some(_) => block(interests, left),
+        }
+        Instant::now()
+    }
+
+    fn budget(&self, slow: bool) -> Duration {
+        match self.spin {
+            Spin::Off => Duration::ZERO,
+            Spin::Fixed(time) => time,
+            Spin::Auto if slow || CALLS.load(Relaxed) > spare_processors() => Duration::ZERO,
+            Spin::Auto => SPIN_BUDGET,
+        }
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        CALLS.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Processors that can spin while one is left for the server or for the rest of the program; none on a machine of one.
+fn spare_processors() -> usize {
+    static SPARE: OnceLock<usize> = OnceLock::new();
+    *SPARE.get_or_init(|| std::thread::available_parallelism().map_or(0, |n| n.get() - 1))
+}
+
+fn block(interests: &mut Interests, left: Duration) {
+    // Rounded up: a wait that ends before its limit would turn into a spin.
+    let millis = i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
+    if interests.more.is_empty() {
+        if let Some(first) = &mut interests.first {
+            poll(std::slice::from_mut(first), millis);
+        }
+    } else {
+        let first = interests.first.take();
+        interests.more.extend(first);
+        poll(&mut interests.more, millis);
+    }
+}
+
+/// An error is EINTR or worse; either way the sockets are looked at again, and their own errors tell.
+fn poll(fds: &mut [libc::pollfd], millis: i32) {
+    // SAFETY: the slice is valid for the call, and its length is passed with it.
+    unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, millis) };
+}
+
+/// Whether a socket could connect, or has failed to: it is writable.
+pub(crate) fn is_writable(fd: i32) -> io::Result<bool> {
+    let mut entry = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one entry, valid for the call.
+    match unsafe { libc::poll(&mut entry, 1, 0) } {
+        -1 => Err(io::Error::last_os_error()),
+        ready => Ok(ready > 0),
+    }
+}

@@ -1,0 +1,729 @@
+//! The way of one call's requests to one server: a connection is had, greeted, written to and read from, step by step.
+//!
+//! ```text
+//! Start -> Queued ----------------------------------+
+//!    |        |                                     v
+//!    |        +-> Resolving -> Connecting -> Greeting -> Exchange -> Done
+//!    +-> (an idle connection) --------------------------^
+//! ```
+//!
+//! No step blocks; the driver waits for all lanes of a call together. So a batch takes as long as its slowest server, and a
+//! server that hangs costs its own keys only.
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::health::Failure;
+use super::pool::Admission;
+use super::resolve::{resolve, Resolution};
+use super::Server;
+use crate::address::Address;
+use crate::config::WireProtocol;
+use crate::conn::machine::Slot;
+use crate::conn::socket::Socket;
+use crate::conn::ticket::{into_owned, Call, Ticket};
+use crate::conn::wait::{Deadline, Interests};
+use crate::conn::{Connection, Large, COPIED_VALUE};
+use crate::error::{Error, ErrorKind, Phase};
+use crate::key::Key;
+use crate::proto::{Dialect, FaultKind, Reply, Request, Unsupported, Version, Violation};
+
+/// An idle connection is looked at before it is used again, unless it was used so shortly ago that the server can hardly have
+/// closed it since. The classic protocol has no tokens that would unmask a reply too many, so there it is always looked at.
+const TRUSTED_IDLE: Duration = Duration::from_millis(1);
+
+/// Requests are encoded in portions of this many bytes, so that the memory of a batch does not grow with its size.
+const PORTION: usize = 64 * 1024;
+
+/// The requests of a call and where their replies go. A lane names itself by its number.
+pub(crate) trait Work<'r> {
+    /// A lane's request.
+    fn request(&self, lane: usize, index: usize) -> Request<'r>;
+    /// Takes a server's reply to a lane's request. Called in the order of the requests.
+    fn reply(&mut self, lane: usize, index: usize, reply: Reply<'_>, server: &Arc<str>);
+    /// Whether the requests read only: they may be repeated when a connection fails.
+    fn is_read(&self) -> bool;
+}
+
+#[derive(Debug)]
+enum Stage {
+    Start,
+    Queued(Arc<Ticket>),
+    Resolving(Resolution),
+    Connecting { socket: Socket, rest: std::vec::IntoIter<SocketAddr> },
+    Greeting { connection: Box<Connection>, step: Greeting },
+    Exchange(Box<Connection>),
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Greeting {
+    Version,
+    Probe(Version),
+    Flush,
+}
+
+/// Why a lane ended before its last reply.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) error: Error,
+    /// Whether none of the unanswered requests had left: they can go to another server.
+    pub(crate) unsent: bool,
+}
+
+/// What a step came to.
+enum Step {
+    /// Something moved.
+    Moved,
+    /// Nothing moved; what to wait for is among the interests.
+    Still,
+}
+
+/// One call's requests to one server.
+#[derive(Debug)]
+pub(crate) struct Lane<'r> {
+    server: Arc<Server>,
+    number: usize,
+    stage: Stage,
+    len: usize,
+    /// Requests that were encoded.
+    next: usize,
+    /// Requests that were sent in full.
+    sent: usize,
+    /// Requests that were answered.
+    done: usize,
+    larges: VecDeque<Large<'r>>,
+    retried: bool,
+    /// When the present attempt to connect is over.
+    connect_by: Instant,
+    sent_at: Option<Instant>,
+    ended: Option<Ended>,
+}
+
+impl<'r> Lane<'r> {
+    pub(crate) fn new(server: Arc<Server>, number: usize, len: usize, now: Instant) -> Self {
+        server.counters.begin(len);
+        Self {
+            server,
+            number,
+            stage: Stage::Start,
+            len,
+            next: 0,
+            sent: 0,
+            done: 0,
+            larges: VecDeque::new(),
+            retried: false,
+            connect_by: now,
+            sent_at: None,
+            ended: None,
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.stage, Stage::Done)
+    }
+
+    /// The first request without an answer.
+    pub(crate) fn answered(&self) -> usize {
+        self.done
+    }
+
+    /// Why the lane ended early, if it did.
+    pub(crate) fn ended(&self) -> Option<&Ended> {
+        self.ended.as_ref()
+    }
+
+    /// Goes as far as it can without waiting. Returns whether anything moved; otherwise says what to wait for.
+    pub(crate) fn step(&mut self, work: &mut dyn Work<'r>, now: Instant, deadline: &Deadline, wait: &mut Interests) -> bool {
+        if now >= self.limit(deadline) {
+            self.time_out(now, deadline);
+            return true;
+        }
+        let stage = mem::replace(&mut self.stage, Stage::Done);
+        let step = match stage {
+            Stage::Start => self.start(work, now),
+            Stage::Queued(ticket) => self.queued(ticket, work, now, wait),
+            Stage::Resolving(resolution) => self.resolving(resolution, now, wait),
+            Stage::Connecting { socket, rest } => self.connecting(socket, rest, now, wait),
+            Stage::Greeting { connection, step } => self.greeting(connection, step, now, wait),
+            Stage::Exchange(connection) => self.exchange(connection, work, now, wait),
+            Stage::Done => return true,
+        };
+        if matches!(step, Step::Still) {
+            wait.limit(self.limit(deadline));
+        }
+        matches!(step, Step::Moved)
+    }
+
+    fn limit(&self, deadline: &Deadline) -> Instant {
+        match self.stage {
+            Stage::Resolving(_) | Stage::Connecting { .. } | Stage::Greeting { .. } => self.connect_by.min(deadline.at),
+            _ => deadline.at,
+        }
+    }
+
+    fn start(&mut self, work: &mut dyn Work<'r>, now: Instant) -> Step {
+        if let Err(wait) = self.server.admit(now) {
+            let message = format!("{} is down, to be probed again in {} ms", self.server.name, wait.as_millis());
+            let error = Error::new(ErrorKind::ServerDown, message).at(&self.server.name, Phase::Connect);
+            return self.end(error, true);
+        }
+        let request = (self.len == 1).then(|| work.request(self.number, 0)).filter(Ticket::can_carry);
+        self.stage = match self.server.pool.enter(request.as_ref()) {
+            Ok(Admission::Idle(connection)) => return self.board(connection, now),
+            Ok(Admission::Open) => self.open(now),
+            Ok(Admission::Queue(ticket)) => Stage::Queued(ticket),
+            Err(error) => return self.end(error, true),
+        };
+        Step::Moved
+    }
+
+    /// Takes an idle connection if it is still in step with the server.
+    fn board(&mut self, connection: Box<Connection>, now: Instant) -> Step {
+        let idle = now.saturating_duration_since(connection.last_used);
+        let trusted = connection.machine.dialect == Dialect::Meta && idle < TRUSTED_IDLE;
+        if !trusted && connection.socket.is_readable() {
+            self.server.pool.discard_idle();
+            self.lose(connection);
+            self.stage = Stage::Start;
+        } else {
+            self.stage = Stage::Exchange(connection);
+        }
+        Step::Moved
+    }
+
+    fn open(&mut self, now: Instant) -> Stage {
+        self.connect_by = now + self.server.connect_timeout;
+        match &self.server.spec.address {
+            Address::Tcp { host, port } => Stage::Resolving(resolve(host, *port)),
+            Address::Unix { .. } => Stage::Resolving(Resolution::Ready(Vec::new())),
+        }
+    }
+
+    fn queued(&mut self, ticket: Arc<Ticket>, work: &mut dyn Work<'r>, now: Instant, wait: &mut Interests) -> Step {
+        match ticket.look() {
+            Call::Wait => {
+                wait.unpark();
+                self.stage = Stage::Queued(ticket);
+                return Step::Still;
+            }
+            Call::Lead(connection) if connection.machine.owed() > 0 => {
+                self.next = self.len;
+                self.stage = Stage::Exchange(connection);
+            }
+            Call::Lead(connection) => {
+                self.board(connection, now);
+            }
+            Call::Open => self.stage = self.open(now),
+            Call::Served(Ok(reply)) => {
+                self.answer(work, reply);
+                self.server.counters.end(self.len);
+            }
+            Call::Served(Err(error)) => {
+                let again = work.is_read() && !self.retried && error.kind() == ErrorKind::Disconnected;
+                let unsent = !error.is_outcome_unknown();
+                if !again {
+                    return self.end(error, unsent);
+                }
+                self.retried = true;
+                self.stage = Stage::Start;
+            }
+        }
+        ticket.put_back();
+        Step::Moved
+    }
+
+    fn resolving(&mut self, mut resolution: Resolution, now: Instant, wait: &mut Interests) -> Step {
+        let addresses = match resolution.poll() {
+            None => {
+                wait.unpark();
+                self.stage = Stage::Resolving(resolution);
+                return Step::Still;
+            }
+            Some(Ok(addresses)) => {
+                self.server.remember_addresses(&addresses);
+                addresses
+            }
+            Some(Err(fault)) => {
+                let known = self.server.known_addresses();
+                if known.is_empty() {
+                    let message = format!("no address for {}: {fault}", self.server.name);
+                    let error = Error::new(ErrorKind::ServerDown, message).at(&self.server.name, Phase::Resolve);
+                    return self.fail_to_open(error, Failure::Refused, now);
+                }
+                known
+            }
+        };
+        self.connect_next(addresses.into_iter(), now)
+    }
+
+    /// Tries the next of a name's addresses; a unix socket has none and is tried by its path.
+    fn connect_next(&mut self, mut rest: std::vec::IntoIter<SocketAddr>, now: Instant) -> Step {
+        let descriptors = &self.server.descriptors;
+        loop {
+            let attempt = match (&self.server.spec.address, rest.next()) {
+                (Address::Unix { path }, _) => Socket::connect_unix(path, descriptors),
+                (_, Some(address)) => Socket::connect_tcp(address, descriptors),
+                (_, None) => return Step::Moved,
+            };
+            match attempt {
+                Ok(socket) => {
+                    self.stage = Stage::Connecting { socket, rest };
+                    return Step::Moved;
+                }
+                Err(fault) if rest.len() == 0 => return self.refused(&fault, now),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn connecting(&mut self, socket: Socket, rest: std::vec::IntoIter<SocketAddr>, now: Instant, wait: &mut Interests) -> Step {
+        match socket.is_connected() {
+            Ok(false) => {
+                wait.socket(socket.fd(), true, &self.server.round_trip);
+                self.stage = Stage::Connecting { socket, rest };
+                Step::Still
+            }
+            Ok(true) => self.connected(socket, now),
+            Err(fault) if rest.len() == 0 => self.refused(&fault, now),
+            Err(_) => self.connect_next(rest, now),
+        }
+    }
+
+    fn refused(&mut self, fault: &io::Error, now: Instant) -> Step {
+        let message = format!("cannot connect to {}: {fault}", self.server.name);
+        let error = Error::new(ErrorKind::ServerDown, message).at(&self.server.name, Phase::Connect);
+        self.fail_to_open(error, Failure::Refused, now)
+    }
+
+    fn connected(&mut self, socket: Socket, now: Instant) -> Step {
+        self.server.counters.connects.add(1);
+        // Until the server has said what it speaks, meta: only the probe depends on it.
+        let dialect = if self.server.protocol == WireProtocol::Classic { Dialect::Classic } else { Dialect::Meta };
+        let generation = self.server.pool.generation();
+        let connection = Box::new(Connection::new(socket, dialect, generation, now));
+        if self.server.protocol == WireProtocol::Auto {
+            return self.greet(connection, Greeting::Version, &Request::Version, now);
+        }
+        if self.owes_flush() {
+            return self.greet(connection, Greeting::Flush, &Request::FlushAll { delay: 0 }, now);
+        }
+        self.stage = Stage::Exchange(connection);
+        Step::Moved
+    }
+
+    /// Whether the server has to be emptied before it is used, because it was away.
+    fn owes_flush(&self) -> bool {
+        self.server.flush_on_reconnect && self.server.health().take_was_down()
+    }
+
+    fn greet(&mut self, mut connection: Box<Connection>, step: Greeting, request: &Request<'_>, now: Instant) -> Step {
+        if let Err(unsupported) = connection.machine.push(request, Slot::Own) {
+            return self.greeting_failed(connection, self.unsupported(&unsupported), now);
+        }
+        self.stage = Stage::Greeting { connection, step };
+        Step::Moved
+    }
+
+    fn greeting(&mut self, mut connection: Box<Connection>, step: Greeting, now: Instant, wait: &mut Interests) -> Step {
+        match self.transfer(&mut connection, &mut VecDeque::new()) {
+            Ok((moved, _)) => match connection.machine.next() {
+                Ok(Some((_, reply))) => {
+                    let heard = hear(step, &reply);
+                    self.greeted(connection, heard, now)
+                }
+                Ok(None) => {
+                    if !moved {
+                        wait.socket(connection.socket.fd(), !connection.machine.out().is_empty(), &self.server.round_trip);
+                    }
+                    self.stage = Stage::Greeting { connection, step };
+                    if moved { Step::Moved } else { Step::Still }
+                }
+                Err(violation) => self.greeting_failed(connection, self.violated(&violation), now),
+            },
+            Err(fault) => {
+                let error = self.disconnected(&fault, Phase::Handshake);
+                self.greeting_failed(connection, error, now)
+            }
+        }
+    }
+
+    fn greeted(&mut self, mut connection: Box<Connection>, heard: Heard, now: Instant) -> Step {
+        match heard {
+            Heard::Version(version) => {
+                let name = random_name(now);
+                let key = match Key::parse(&name) {
+                    Ok(key) => key,
+                    Err(fault) => return self.greeting_failed(connection, fault.into(), now),
+                };
+                return self.greet(connection, Greeting::Probe(version), &Request::Probe { key }, now);
+            }
+            Heard::Speaks(dialect) => {
+                connection.machine.dialect = dialect;
+                if self.owes_flush() {
+                    return self.greet(connection, Greeting::Flush, &Request::FlushAll { delay: 0 }, now);
+                }
+            }
+            Heard::Flushed => {}
+            Heard::Refused(kind, line) => {
+                let error = Error::new(kind, format!("{}: {line}", self.server.name)).at(&self.server.name, Phase::Handshake);
+                return self.greeting_failed(connection, error, now);
+            }
+        }
+        self.stage = Stage::Exchange(connection);
+        Step::Moved
+    }
+
+    fn greeting_failed(&mut self, connection: Box<Connection>, error: Error, now: Instant) -> Step {
+        drop(connection);
+        self.fail_to_open(error, Failure::Failed, now)
+    }
+
+    fn fail_to_open(&mut self, error: Error, failure: Failure, now: Instant) -> Step {
+        self.server.failed(failure, now);
+        self.server.pool.lost();
+        self.end(error, true)
+    }
+
+    fn exchange(&mut self, mut connection: Box<Connection>, work: &mut dyn Work<'r>, now: Instant, wait: &mut Interests) -> Step {
+        let mut larges = mem::take(&mut self.larges);
+        let outcome = self.pass(&mut connection, &mut larges, work, now);
+        self.larges = larges;
+        match outcome {
+            Ok(Pass::Complete) => {
+                self.server.succeeded();
+                connection.reused = true;
+                self.server.pool.release(connection, now);
+                self.server.counters.end(self.len);
+            }
+            Ok(Pass::OwnComplete) => {
+                connection.reused = true;
+                self.server.succeeded();
+                self.server.pool.pass_on(connection);
+                self.server.counters.end(self.len);
+            }
+            Ok(Pass::Moved) => self.stage = Stage::Exchange(connection),
+            Ok(Pass::Still) => {
+                let write = !connection.machine.out().is_empty();
+                wait.socket(connection.socket.fd(), write, &self.server.round_trip);
+                self.stage = Stage::Exchange(connection);
+                return Step::Still;
+            }
+            Err(fault) => return self.break_off(connection, fault, work.is_read(), now),
+        }
+        Step::Moved
+    }
+
+    /// One pass of writing and reading.
+    fn pass(
+        &mut self,
+        connection: &mut Connection,
+        larges: &mut VecDeque<Large<'r>>,
+        work: &mut dyn Work<'r>,
+        now: Instant,
+    ) -> Result<Pass, Fault> {
+        if connection.machine.out().is_empty() && self.next < self.len {
+            self.encode(connection, larges, work)?;
+        }
+        let (mut moved, read) = self.transfer(connection, larges).map_err(Fault::Io)?;
+        if connection.machine.out().is_empty() {
+            self.sent = self.next;
+        }
+        if self.sent_at.is_none() && moved {
+            self.sent_at = Some(now);
+        }
+        if read {
+            if let Some(sent_at) = self.sent_at.take() {
+                self.server.round_trip.record(Instant::now().saturating_duration_since(sent_at));
+            }
+        }
+        while let Some((slot, reply)) = connection.machine.next().map_err(Fault::Violation)? {
+            moved = true;
+            let fault = fatal(&reply);
+            match slot {
+                Slot::Own => self.answer(work, reply),
+                Slot::Follower => {
+                    if let Some(ticket) = connection.followers.pop_front() {
+                        ticket.serve(Ok(into_owned(reply)));
+                    }
+                }
+                Slot::Tombstone => {}
+            }
+            if let Some(line) = fault {
+                return Err(Fault::Answered(line));
+            }
+        }
+        let machine = &connection.machine;
+        Ok(if machine.is_idle() && self.next == self.len {
+            Pass::Complete
+        } else if self.done == self.len && !moved {
+            Pass::OwnComplete
+        } else if moved {
+            Pass::Moved
+        } else {
+            Pass::Still
+        })
+    }
+
+    /// Encodes the next portion of requests.
+    fn encode(&mut self, connection: &mut Connection, larges: &mut VecDeque<Large<'r>>, work: &dyn Work<'r>) -> Result<(), Fault> {
+        while self.next < self.len && connection.machine.out().len() < PORTION {
+            let request = work.request(self.number, self.next);
+            connection.machine.push(&request, Slot::Own).map_err(Fault::Unsupported)?;
+            match request.body() {
+                None => {}
+                Some(value) if value.len() <= COPIED_VALUE => connection.machine.push_body(value),
+                Some(value) => {
+                    larges.push_back(Large { at: connection.machine.out().len(), value });
+                    connection.machine.push_line_end();
+                }
+            }
+            self.next += 1;
+        }
+        Ok(())
+    }
+
+    /// Writes and reads what goes without waiting. Returns whether anything moved, and whether it was read.
+    fn transfer(&self, connection: &mut Connection, larges: &mut VecDeque<Large<'_>>) -> io::Result<(bool, bool)> {
+        let counters = &self.server.counters;
+        let mut moved = false;
+        if !connection.machine.out().is_empty() {
+            let (written, _) = connection.flush(larges)?;
+            counters.bytes_written.add(written);
+            moved = written > 0;
+        }
+        match connection.socket.read(connection.machine.input.spare())? {
+            None => Ok((moved, false)),
+            Some(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Some(n) => {
+                // SAFETY: recv has just initialised n bytes of the spare room.
+                unsafe { connection.machine.input.filled(n) };
+                counters.bytes_read.add(n);
+                Ok((true, true))
+            }
+        }
+    }
+
+    fn answer(&mut self, work: &mut dyn Work<'r>, reply: Reply<'_>) {
+        let counters = &self.server.counters;
+        counters.operations.add(1);
+        match &reply {
+            Reply::Value { .. } => counters.hits.add(1),
+            Reply::Miss if work.is_read() => counters.misses.add(1),
+            Reply::Fault(_) => counters.failed(ErrorKind::ServerError, 1),
+            _ => {}
+        }
+        let index = self.done;
+        self.done += 1;
+        work.reply(self.number, index, reply, &self.server.name);
+    }
+
+    /// The connection cannot be used any more: all who wait on it are told.
+    fn break_off(&mut self, mut connection: Box<Connection>, fault: Fault, read_only: bool, now: Instant) -> Step {
+        if let (Fault::Unsupported(unsupported), true) = (&fault, connection.machine.is_idle()) {
+            let error = self.unsupported(unsupported);
+            self.server.pool.release(connection, now);
+            return self.end(error, true);
+        }
+        let sent = self.has_sent(&connection);
+        let error = self.blame(fault, &connection);
+        let error = if sent { error.after_sending() } else { error };
+        let stale = connection.reused && error.kind() == ErrorKind::Disconnected;
+        for ticket in connection.followers.drain(..) {
+            ticket.serve(Err(error.clone()));
+        }
+        if stale {
+            self.server.pool.discard_idle();
+        }
+        self.lose(connection);
+        self.larges.clear();
+        if self.done == self.len {
+            self.server.counters.end(self.len);
+            return Step::Moved;
+        }
+        if stale && !self.retried && (read_only || !sent) {
+            self.retried = true;
+            (self.next, self.sent) = (self.done, self.done);
+            self.sent_at = None;
+            self.stage = Stage::Start;
+            return Step::Moved;
+        }
+        if !matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::ServerError | ErrorKind::Auth) {
+            self.server.failed(Failure::Failed, now);
+        }
+        self.end(error, !sent)
+    }
+
+    /// Whether a byte of an unanswered request may have left.
+    fn has_sent(&self, connection: &Connection) -> bool {
+        self.sent > self.done || connection.has_sent() || connection.machine.out().is_empty()
+    }
+
+    fn lose(&self, connection: Box<Connection>) {
+        drop(connection);
+        self.server.pool.lost();
+    }
+
+    fn blame(&self, fault: Fault, connection: &Connection) -> Error {
+        let name = &self.server.name;
+        let phase = if connection.machine.out().is_empty() { Phase::Read } else { Phase::Write };
+        match fault {
+            Fault::Io(fault) => self.disconnected(&fault, phase),
+            Fault::Violation(violation) => self.violated(&violation),
+            Fault::Unsupported(unsupported) => self.unsupported(&unsupported),
+            Fault::Answered(line) => {
+                let message = format!("connection to {name} was closed after it answered {line:?}");
+                Error::new(ErrorKind::ServerError, message).at(name, phase)
+            }
+        }
+    }
+
+    fn unsupported(&self, unsupported: &Unsupported) -> Error {
+        let name = &self.server.name;
+        Error::new(ErrorKind::Unsupported, format!("{name}: {unsupported}")).at(name, Phase::Write)
+    }
+
+    fn disconnected(&self, fault: &io::Error, phase: Phase) -> Error {
+        let name = &self.server.name;
+        let what = match fault.kind() {
+            io::ErrorKind::UnexpectedEof => format!("{name} closed the connection"),
+            _ => format!("lost the connection to {name}: {fault}"),
+        };
+        Error::new(ErrorKind::Disconnected, what).at(name, phase)
+    }
+
+    fn violated(&self, violation: &Violation) -> Error {
+        let name = &self.server.name;
+        Error::protocol(format!("{name} does not speak memcached's protocol: {violation}")).at(name, Phase::Read)
+    }
+
+    fn time_out(&mut self, now: Instant, deadline: &Deadline) {
+        let total = deadline.total;
+        let connect = self.server.connect_timeout.min(deadline.total);
+        match mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Start => self.expire(Phase::Queue, total, true),
+            Stage::Queued(ticket) => {
+                let sent = ticket.has_boarded();
+                self.server.pool.leave(&ticket);
+                self.expire(if sent { Phase::Read } else { Phase::Queue }, total, !sent);
+            }
+            Stage::Resolving(_) => self.fail_connecting(Phase::Resolve, connect, now),
+            Stage::Connecting { .. } => self.fail_connecting(Phase::Connect, connect, now),
+            Stage::Greeting { connection, .. } => {
+                drop(connection);
+                self.fail_connecting(Phase::Handshake, connect, now);
+            }
+            Stage::Exchange(connection) => {
+                let sent = self.has_sent(&connection);
+                let phase = if connection.machine.out().is_empty() { Phase::Read } else { Phase::Write };
+                self.leave(connection);
+                self.server.failed(Failure::Failed, now);
+                self.expire(phase, total, !sent);
+            }
+            Stage::Done => {}
+        }
+    }
+
+    /// Leaves a connection on which replies are owed: to those who still wait for theirs, if a later reply can be told from
+    /// this caller's, else to nobody.
+    fn leave(&mut self, connection: Box<Connection>) {
+        if self.larges.is_empty() && self.next == self.len && !connection.followers.is_empty() {
+            self.server.pool.pass_on(connection);
+        } else {
+            self.lose(connection);
+        }
+    }
+
+    fn fail_connecting(&mut self, phase: Phase, after: Duration, now: Instant) {
+        self.server.failed(Failure::Unreachable, now);
+        self.server.pool.lost();
+        self.expire(phase, after, true);
+    }
+
+    fn expire(&mut self, phase: Phase, after: Duration, unsent: bool) {
+        let error = Error::timeout(&self.server.name, phase, after);
+        let error = if unsent { error } else { error.after_sending() };
+        self.end(error, unsent);
+    }
+
+    fn end(&mut self, error: Error, unsent: bool) -> Step {
+        let open = self.len - self.done;
+        self.server.counters.failed(error.kind(), open);
+        self.server.counters.end(self.len);
+        self.ended = Some(Ended { error, unsent });
+        self.stage = Stage::Done;
+        Step::Moved
+    }
+}
+
+/// What one pass of an exchange came to.
+enum Pass {
+    /// Nothing is owed any more.
+    Complete,
+    /// Only others are owed replies, and none of them is there yet.
+    OwnComplete,
+    Moved,
+    Still,
+}
+
+/// Why a connection has to be closed.
+enum Fault {
+    Io(io::Error),
+    Violation(Violation),
+    Unsupported(Unsupported),
+    /// The server answered a request with an error after which its state is not certain.
+    Answered(String),
+}
+
+/// What a reply to a greeting says.
+enum Heard {
+    Version(Version),
+    Speaks(Dialect),
+    Flushed,
+    Refused(ErrorKind, String),
+}
+
+fn hear(step: Greeting, reply: &Reply<'_>) -> Heard {
+    match (step, reply) {
+        (Greeting::Version, Reply::Version(text)) => Version::parse(text).map_or(Heard::Speaks(Dialect::Classic), Heard::Version),
+        (Greeting::Probe(_), Reply::Probed(Some(dialect))) => Heard::Speaks(*dialect),
+        (Greeting::Probe(version), Reply::Probed(None)) => {
+            Heard::Speaks(if version.speaks_meta() { Dialect::Meta } else { Dialect::Classic })
+        }
+        (Greeting::Flush, _) => Heard::Flushed,
+        (_, Reply::Fault(fault)) => match fault.kind {
+            FaultKind::TooManyConnections => Heard::Refused(ErrorKind::ServerDown, fault.line.clone()),
+            FaultKind::Unauthenticated => Heard::Refused(ErrorKind::Auth, fault.line.clone()),
+            // A proxy that knows no `version`.
+            _ => Heard::Speaks(Dialect::Classic),
+        },
+        _ => Heard::Refused(ErrorKind::Protocol, "unexpected reply to a greeting".into()),
+    }
+}
+
+/// The error line after which a connection is closed: any but those that memcached is known to send with the stream in step.
+fn fatal(reply: &Reply<'_>) -> Option<String> {
+    match reply {
+        Reply::Fault(fault) => match fault.kind {
+            FaultKind::TooLarge | FaultKind::OutOfMemory | FaultKind::NotNumeric => None,
+            _ => Some(fault.line.clone()),
+        },
+        _ => None,
+    }
+}
+
+/// A key that nobody uses, to ask a server whether it knows the meta protocol.
+fn random_name(now: Instant) -> [u8; 24] {
+    use std::hash::{BuildHasher, RandomState};
+    let mut name = *b"cmemcache-probe-........";
+    let mut bits = RandomState::new().hash_one(now);
+    for byte in &mut name[16..] {
+        *byte = b"abcdefghijklmnop"[(bits & 15) as usize];
+        bits >>= 4;
+    }
+    name
+}

@@ -1,0 +1,146 @@
+//! One server: its address, its connections, its health and its counters.
+
+mod health;
+mod lane;
+mod pool;
+mod resolve;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use health::{Failure, Health};
+use pool::Pool;
+
+use crate::address::{Address, ServerSpec};
+use crate::config::{Config, WireProtocol};
+use crate::conn::socket::Descriptors;
+use crate::conn::wait::RoundTrip;
+use crate::metrics::{Counters, ServerMetrics};
+
+pub(crate) use lane::{Ended, Lane, Work};
+
+/// One memcached server as one client knows it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) spec: ServerSpec,
+    /// `host:port` or `unix:/path`, as in errors and metrics.
+    pub(crate) name: Arc<str>,
+    protocol: WireProtocol,
+    connect_timeout: Duration,
+    flush_on_reconnect: bool,
+    pool: Pool,
+    counters: Counters,
+    round_trip: RoundTrip,
+    descriptors: Arc<Descriptors>,
+    health: Mutex<Health>,
+    /// Whether anything is held against the server: while not, a call need not lock its health.
+    blemished: AtomicBool,
+    /// The addresses that its name had last, for the time when the resolver fails.
+    known: Mutex<Vec<SocketAddr>>,
+}
+
+impl Server {
+    pub(crate) fn new(spec: ServerSpec, config: &Config) -> Self {
+        Self {
+            name: spec.address.to_string().into(),
+            spec,
+            protocol: config.protocol,
+            connect_timeout: config.connect_timeout,
+            flush_on_reconnect: config.flush_on_reconnect,
+            pool: Pool::new(config.max_connections),
+            counters: Counters::default(),
+            round_trip: RoundTrip::default(),
+            descriptors: Arc::new(Descriptors::new(config.max_connections)),
+            health: Mutex::new(Health::new(config.dead_retry, config.failure_limit)),
+            blemished: AtomicBool::new(false),
+            known: Mutex::default(),
+        }
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a call may go to this server now; otherwise how long it is left alone.
+    fn admit(&self, now: Instant) -> Result<(), Duration> {
+        if !self.blemished.load(Relaxed) {
+            return Ok(());
+        }
+        let mut health = self.health();
+        if health.admit(now) {
+            Ok(())
+        } else {
+            Err(health.state(now).1)
+        }
+    }
+
+    fn succeeded(&self) {
+        if self.blemished.load(Relaxed) {
+            let mut health = self.health();
+            health.succeeded();
+            self.blemished.store(!health.is_clean(), Relaxed);
+        }
+    }
+
+    fn failed(&self, failure: Failure, now: Instant) {
+        let mut health = self.health();
+        health.failed(failure, now, jitter(now));
+        self.blemished.store(!health.is_clean(), Relaxed);
+    }
+
+    /// Leaves the server alone for so long.
+    pub(crate) fn mark_down(&self, wait: Duration) {
+        let mut health = self.health();
+        health.mark_down(Instant::now(), wait);
+        self.blemished.store(true, Relaxed);
+    }
+
+    /// Uses the server again at once.
+    pub(crate) fn forgive(&self) {
+        let mut health = self.health();
+        health.forgive();
+        self.blemished.store(false, Relaxed);
+    }
+
+    /// Closes the idle connections.
+    pub(crate) fn disconnect(&self) {
+        self.pool.discard_idle();
+    }
+
+    /// Ends all: no call is admitted any more.
+    pub(crate) fn close(&self) {
+        self.pool.close();
+    }
+
+    /// In a forked child: closes what was inherited, without a lock and without writing a byte.
+    pub(crate) fn close_inherited(&self) {
+        self.descriptors.close_inherited();
+    }
+
+    /// Whether it can go on serving a client with these options.
+    pub(crate) fn is_at(&self, address: &Address) -> bool {
+        self.spec.address == *address
+    }
+
+    pub(crate) fn metrics(&self, weight: u32) -> ServerMetrics {
+        let (state, wait) = self.health().state(Instant::now());
+        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        self.counters.snapshot(self.name.to_string(), weight, self.pool.open_connections(), (state, millis))
+    }
+
+    fn known_addresses(&self) -> Vec<SocketAddr> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember_addresses(&self, addresses: &[SocketAddr]) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = addresses.to_vec();
+    }
+}
+
+/// A number that differs between callers and moments; nothing secret depends on it.
+fn jitter(now: Instant) -> u8 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(now) as u8
+}

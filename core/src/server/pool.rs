@@ -1,0 +1,219 @@
+//! The connections of one server, and the queue of callers when all are busy.
+//!
+//! An idle connection is lent first, then a new one is opened up to the limit, then callers queue in the order of their
+//! arrival. One queue per server, not one per connection: whichever connection falls free takes all that waits.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::conn::machine::Slot;
+use crate::conn::ticket::{Call, Ticket};
+use crate::conn::Connection;
+use crate::error::{Error, ErrorKind};
+use crate::proto::Request;
+
+/// Most requests that one freed connection takes on at once: bounds how long its driver works for others.
+const BOARD_LIMIT: usize = 64;
+
+/// What a caller gets.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    /// An idle connection.
+    Idle(Box<Connection>),
+    /// Leave to open one.
+    Open,
+    /// A place in the queue.
+    Queue(Arc<Ticket>),
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    idle: Vec<Box<Connection>>,
+    /// Connections that are idle, lent, or being opened.
+    open: u32,
+    queue: VecDeque<Arc<Ticket>>,
+    /// Connections of an earlier generation are not used again.
+    generation: u64,
+    closed: bool,
+}
+
+/// The connections of one server.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    limit: u32,
+    inner: Mutex<Inner>,
+    /// `Inner::open`, to be read without the lock.
+    open: AtomicU32,
+}
+
+impl Pool {
+    pub(crate) fn new(limit: u32) -> Self {
+        Self { limit, inner: Mutex::default(), open: AtomicU32::new(0) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a connection. `request`: what may share one with others.
+    pub(crate) fn enter(&self, request: Option<&Request<'_>>) -> Result<Admission, Error> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return Err(closed());
+        }
+        if let Some(connection) = inner.idle.pop() {
+            return Ok(Admission::Idle(connection));
+        }
+        if inner.open < self.limit {
+            self.set_open(&mut inner, 1);
+            return Ok(Admission::Open);
+        }
+        let ticket = Ticket::take(request);
+        inner.queue.push_back(ticket.clone());
+        Ok(Admission::Queue(ticket))
+    }
+
+    fn set_open(&self, inner: &mut Inner, change: i32) {
+        inner.open = inner.open.saturating_add_signed(change);
+        self.open.store(inner.open, Relaxed);
+    }
+
+    /// A caller leaves the queue; what it was handed at the last moment goes to the next.
+    pub(crate) fn leave(&self, ticket: &Arc<Ticket>) {
+        match ticket.abandon() {
+            Call::Lead(connection) => self.pass_on(connection),
+            Call::Open => self.lost(),
+            Call::Served(_) | Call::Wait => {}
+        }
+        self.lock().queue.retain(|other| !Arc::ptr_eq(other, ticket));
+    }
+
+    /// Takes back a connection on which nothing is owed, and lends it to those who wait.
+    pub(crate) fn release(&self, mut connection: Box<Connection>, now: Instant) {
+        loop {
+            let mut inner = self.lock();
+            if inner.closed || connection.generation != inner.generation {
+                drop(inner);
+                drop(connection);
+                return self.lost();
+            }
+            if inner.queue.is_empty() {
+                connection.last_used = now;
+                connection.machine.shrink();
+                inner.idle.push(connection);
+                return;
+            }
+            let group = next_group(&mut inner.queue);
+            drop(inner);
+            match board(connection, &group) {
+                None => return,
+                Some(back) => connection = back,
+            }
+        }
+    }
+
+    /// A connection is gone, or was never opened: the next caller may open one in its place.
+    pub(crate) fn lost(&self) {
+        loop {
+            let mut inner = self.lock();
+            let Some(ticket) = inner.queue.pop_front() else {
+                self.set_open(&mut inner, -1);
+                return;
+            };
+            drop(inner);
+            if ticket.open() {
+                return;
+            }
+        }
+    }
+
+    /// The driver of a connection leaves while replies are owed: the next caller that waits for one drives on. When all have
+    /// left, a connection that owes replies is closed.
+    pub(crate) fn pass_on(&self, connection: Box<Connection>) {
+        let Some(connection) = hand_on(connection) else { return };
+        if connection.machine.is_idle() {
+            let used = connection.last_used;
+            self.release(connection, used);
+        } else {
+            drop(connection);
+            self.lost();
+        }
+    }
+
+    /// Closes the idle connections, and each that is lent when it returns. Called when a server was found to have closed one.
+    pub(crate) fn discard_idle(&self) {
+        let mut inner = self.lock();
+        inner.generation += 1;
+        let idle = std::mem::take(&mut inner.idle);
+        let gone = i32::try_from(idle.len()).unwrap_or(i32::MAX);
+        self.set_open(&mut inner, -gone);
+        drop(inner);
+        drop(idle);
+    }
+
+    /// Ends the pool: idle connections close now, lent ones when they return, and those who wait are told.
+    pub(crate) fn close(&self) {
+        let mut inner = self.lock();
+        inner.closed = true;
+        let queue = std::mem::take(&mut inner.queue);
+        drop(inner);
+        self.discard_idle();
+        for ticket in queue {
+            ticket.serve(Err(closed()));
+        }
+    }
+
+    /// The generation of a connection that is opened now.
+    pub(crate) fn generation(&self) -> u64 {
+        self.lock().generation
+    }
+
+    /// Connections open now.
+    pub(crate) fn open_connections(&self) -> u32 {
+        self.open.load(Relaxed)
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the client was shut down")
+}
+
+/// The callers whom one connection serves next: the first, and if its request travels in its ticket all those behind it of
+/// whom the same is true.
+fn next_group(queue: &mut VecDeque<Arc<Ticket>>) -> Vec<Arc<Ticket>> {
+    let mut count = queue.iter().take(BOARD_LIMIT).take_while(|ticket| ticket.carries_request()).count();
+    count = count.max(1).min(queue.len());
+    queue.drain(..count).collect()
+}
+
+/// Puts a group's requests on a connection and hands it to the first; gives it back when all of them have left.
+fn board(mut connection: Box<Connection>, group: &[Arc<Ticket>]) -> Option<Box<Connection>> {
+    if let [only] = group {
+        if !only.carries_request() {
+            return only.lead(connection).err();
+        }
+    }
+    for ticket in group {
+        if ticket.board(&mut connection.machine, Slot::Follower) {
+            connection.followers.push_back(ticket.clone());
+        }
+    }
+    hand_on(connection)
+}
+
+/// Makes the first caller who waits for a reply on a connection its driver. When all have left it gives the connection back,
+/// without those of their requests of which nothing has been sent.
+fn hand_on(mut connection: Box<Connection>) -> Option<Box<Connection>> {
+    loop {
+        connection.machine.bury_own();
+        let Some(ticket) = connection.followers.pop_front() else { break };
+        connection.machine.promote_follower();
+        connection = ticket.lead(connection).err()?;
+    }
+    if !connection.has_sent() && !connection.machine.out().is_empty() {
+        connection.machine.take_back();
+    }
+    Some(connection)
+}
