@@ -47,11 +47,20 @@ enum State {
     #[default]
     Head,
     /// The value begins `at` bytes behind the beginning of the reply, which is still in the buffer.
-    Inline { body: Body, at: usize },
+    Inline {
+        body: Body,
+        at: usize,
+    },
     Own(Body),
-    End { body: Body, value: Bytes },
+    End {
+        body: Body,
+        value: Bytes,
+    },
     /// The entries so far and the memory they take.
-    Stats { list: Vec<(String, String)>, memory: usize },
+    Stats {
+        list: Vec<(String, String)>,
+        memory: usize,
+    },
 }
 
 /// What the first line of a reply comes to.
@@ -165,9 +174,7 @@ impl Decoder {
         self.state = State::Head;
         let bytes = &input.consume(total)[at..end];
         let reply = match shape {
-            Shape::MetaArith => {
-                Reply::Number(number::parse(trim(bytes)).ok_or_else(|| unexpected(bytes))?)
-            }
+            Shape::MetaArith => Reply::Number(number::parse(trim(bytes)).ok_or_else(|| unexpected(bytes))?),
             Shape::Probe => Reply::Probed(Some(super::Dialect::Meta)),
             _ => Reply::Value { value: Value::Inline(bytes), flags: body.flags, cas: body.cas },
         };
@@ -318,4 +325,73 @@ fn endless(bytes: &[u8], limit: usize) -> Violation {
 pub(super) fn unexpected(line: &[u8]) -> Violation {
     const KEPT: usize = 80;
     Violation(format!("unexpected reply \"{}\"", line[..line.len().min(KEPT)].escape_ascii()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn receive(input: &mut Input, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let spare = input.spare();
+            let count = spare.len().min(rest.len());
+            for (to, from) in spare.iter_mut().zip(rest) {
+                to.write(*from);
+            }
+            // SAFETY: the loop above has written `count` bytes.
+            unsafe { input.filled(count) };
+            rest = &rest[count..];
+        }
+    }
+
+    #[test]
+    fn no_byte_is_searched_twice_for_the_end_of_its_line() {
+        let (mut decoder, mut input) = (Decoder::default(), Input::default());
+        let expect = Expect { shape: Shape::MetaStore, opaque: 1 };
+        for searched in 1..=LINE {
+            receive(&mut input, b"x");
+            assert_eq!(decoder.decode(&expect, b"", &mut input), Ok(None));
+            assert_eq!(decoder.searched, searched);
+        }
+    }
+
+    #[test]
+    fn a_list_of_stats_without_end_is_refused_before_it_takes_much_memory() {
+        let (mut decoder, mut input) = (Decoder::default(), Input::default());
+        let expect = Expect { shape: Shape::Stats, opaque: 0 };
+        let mut lines = 0;
+        let violation = loop {
+            receive(&mut input, b"STAT a b\r\n");
+            match decoder.decode(&expect, b"", &mut input) {
+                Ok(reply) => assert_eq!(reply, None),
+                Err(violation) => break violation,
+            }
+            lines += 1;
+        };
+        assert!(lines > 100_000, "real servers send this many at times: {lines}");
+        assert!(lines * (2 * size_of::<String>() + 2) < MOST_STATS);
+        assert!(violation.0.contains("16777216"), "{violation}");
+    }
+
+    #[test]
+    fn a_large_value_keeps_no_more_memory_than_it_needs() {
+        let (mut decoder, mut input) = (Decoder::default(), Input::default());
+        let expect = Expect { shape: Shape::MetaGet { cas: false }, opaque: 1 };
+        let value = vec![b'x'; 3_000_000];
+        receive(&mut input, b"VA 3000000 f0 O1\r\n");
+        let mut rest: &[u8] = &[&value[..], b"\r\n"].concat();
+        let reply = loop {
+            if let Some(reply) = decoder.decode(&expect, b"", &mut input).unwrap() {
+                break reply;
+            }
+            let count = input.spare().len().min(rest.len());
+            receive(&mut input, &rest[..count]);
+            rest = &rest[count..];
+        };
+        let Reply::Value { value: Value::Whole(bytes), .. } = reply else { panic!("{reply:?}") };
+        assert_eq!(bytes, value);
+        assert!(Vec::from(bytes).capacity() <= value.len() + CRLF.len());
+    }
 }

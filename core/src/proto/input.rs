@@ -201,3 +201,129 @@ impl Body {
 fn out_of_memory(total: usize) -> Violation {
     Violation(format!("no memory for a value of {} bytes", total.saturating_sub(2)))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// One read of at most `bytes`; returns how much it took.
+    fn receive(input: &mut Input, bytes: &[u8]) -> usize {
+        let spare = input.spare();
+        assert!(!spare.is_empty());
+        let count = spare.len().min(bytes.len());
+        for (to, from) in spare.iter_mut().zip(bytes) {
+            to.write(*from);
+        }
+        // SAFETY: the loop above has written `count` bytes.
+        unsafe { input.filled(count) };
+        count
+    }
+
+    #[test]
+    fn nothing_is_allocated_before_the_first_read() {
+        let mut input = Input::default();
+        assert_eq!(input.buffer.capacity(), 0);
+        assert!(input.is_empty());
+        assert_eq!(input.spare().len(), SMALL);
+    }
+
+    #[test]
+    fn the_buffer_grows_only_when_reads_fill_it_and_shrinks_when_empty() {
+        let mut input = Input::default();
+        let flood = vec![b'x'; 1 << 20];
+        let mut sizes = Vec::new();
+        for _ in 0..6 {
+            let count = receive(&mut input, &flood);
+            sizes.push(count);
+            assert!(!input.is_empty());
+            input.consume(count);
+        }
+        assert_eq!(sizes, [SMALL, 2 * SMALL, 4 * SMALL, 8 * SMALL, LARGE, LARGE]);
+        receive(&mut input, b"x");
+        input.shrink();
+        assert_eq!(input.pending(), b"x", "what is undecoded stays");
+        input.consume(1);
+        input.shrink();
+        assert_eq!(input.spare().len(), SMALL);
+        for _ in 0..100_000 {
+            receive(&mut input, b"HD O1\r\n");
+            input.consume(7);
+        }
+        assert_eq!(input.buffer.capacity(), SMALL, "small replies need no more");
+    }
+
+    #[test]
+    fn what_is_undecoded_survives_every_move() {
+        let mut input = Input::default();
+        let (mut next_in, mut next_out) = (0u8, 0u8);
+        for step in 0..50_000usize {
+            let bytes: Vec<u8> = (0..step * 7919 % 4001).map(|at| next_in.wrapping_add(at as u8)).collect();
+            next_in = next_in.wrapping_add(receive(&mut input, &bytes) as u8);
+            let keep = step * 31 % 3000;
+            for byte in input.consume(input.pending().len().saturating_sub(keep)) {
+                assert_eq!(*byte, next_out);
+                next_out = next_out.wrapping_add(1);
+            }
+        }
+        assert!(input.buffer.capacity() <= LARGE);
+    }
+
+    #[test]
+    fn bytes_that_are_not_decoded_in_time_are_kept_all_the_same() {
+        let mut input = Input::default();
+        let flood: Vec<u8> = (0..300_000usize).map(|at| (at % 251) as u8).collect();
+        let mut rest = &flood[..];
+        while !rest.is_empty() {
+            rest = &rest[receive(&mut input, rest)..];
+        }
+        assert_eq!(input.pending(), flood);
+    }
+
+    #[test]
+    fn a_length_is_believed_only_as_the_bytes_arrive() {
+        let mut input = Input::default();
+        receive(&mut input, b"head;body");
+        input.begin_body(5, 1 << 30).unwrap();
+        let capacity = |input: &Input| input.body.as_ref().unwrap().bytes.capacity();
+        assert_eq!(capacity(&input), ON_CREDIT);
+        assert!(!input.is_empty());
+        let flood = vec![b'x'; ON_CREDIT];
+        let taken = receive(&mut input, &flood);
+        assert_eq!(taken, ON_CREDIT - 4);
+        assert_eq!(capacity(&input), 2 * ON_CREDIT);
+        assert_eq!(input.take_body(), Ok(None));
+    }
+
+    #[test]
+    fn a_body_is_received_where_it_stays_and_takes_no_byte_behind_it() {
+        let mut input = Input::default();
+        receive(&mut input, b"head;bo");
+        input.begin_body(5, 6).unwrap();
+        let place = input.spare().as_ptr().cast::<u8>();
+        assert_eq!(receive(&mut input, b"dy\r\nmore"), 4);
+        assert_eq!(receive(&mut input, b"more"), 4);
+        let body = input.take_body().unwrap().unwrap();
+        assert_eq!(body, b"body\r\n");
+        assert_eq!(body[2..].as_ptr(), place);
+        assert_eq!(input.pending(), b"more");
+    }
+
+    #[test]
+    fn a_body_that_has_arrived_already_leaves_what_is_behind_it() {
+        let mut input = Input::default();
+        receive(&mut input, b"head;body\r\nmore");
+        input.begin_body(5, 6).unwrap();
+        assert_eq!(input.take_body(), Ok(Some(b"body\r\n".to_vec())));
+        assert_eq!(input.consume(4), b"more");
+        assert!(input.is_empty());
+    }
+
+    #[test]
+    fn a_reply_of_known_length_fits_into_one_read() {
+        let mut input = Input::default();
+        receive(&mut input, b"VA 10000 f0 O1\r\n");
+        input.want(10_018);
+        assert!(input.spare().len() >= 10_002);
+    }
+}
