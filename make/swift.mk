@@ -1,6 +1,7 @@
 # The Swift package: what it links, what generates it, what tests it. make/bin/swift-toolchain finds or installs Swift.
 
-SWIFT := make/bin/swift-toolchain env PKG_CONFIG_PATH=$(abspath target/swift) swift
+SWIFT_ENV := make/bin/swift-toolchain env PKG_CONFIG_PATH=$(abspath target/swift)
+SWIFT := $(SWIFT_ENV) swift
 SWIFT_CORE := target/swift/cmemcache.pc
 SWIFT_SOURCES := bindings/swift/Sources
 SWIFT_GENERATED := $(SWIFT_SOURCES)/CMemcacheFFI/CMemcacheFFI.swift
@@ -11,15 +12,16 @@ build-swift: $(SWIFT_CORE) ## build the Swift package and the library that it li
 
 .PHONY: test-swift
 test-swift: build-swift check-swift-generated ## test the Swift package and its example
-	$(SWIFT) test --package-path tests-swift
+	@$(SWIFT_ENV) make/bin/with-memcached swift run --package-path examples/swift/CacheDemo
+	$(SWIFT) test --package-path tests-swift --no-parallel
 
 .PHONY: demo-swift
 demo-swift: build-swift ## see the Swift package work with a real memcached
-	$(SWIFT) run --package-path examples/swift
+	@$(SWIFT_ENV) make/bin/with-memcached swift run --quiet --package-path examples/swift/CacheDemo
 
 .PHONY: bench-swift
 bench-swift: build-swift ## measure the Swift package beside a bare socket loop into docs/benchmarks
-	$(SWIFT) run -c release --package-path bench/swift
+	$(SWIFT_ENV) make/bin/with-memcached swift run -c release --package-path bench/swift/CacheBench CacheBench docs/benchmarks
 
 # Swift's package manager takes sources from git, so what is generated is committed; this finds what was forgotten.
 .PHONY: check-swift-generated
@@ -41,6 +43,6 @@ generate-swift: $(LIB) $(BINDGEN) ## generate the committed Swift sources anew
 $(SWIFT_CORE): $(STATICLIB) make/swift.mk
 	mkdir -p $(@D)
 	install -m 644 $(STATICLIB) $(@D)/libcmemcache.a
-	find tests-swift examples/swift bench/swift -path '*/.build/*' -type f -perm -100 -size +500k -delete
+	find tests-swift examples bench -path '*/.build/*' -type f -perm -100 -size +500k -delete
 	printf '%s\n' 'Name: cmemcache' 'Description: memcached client' 'Version: 0.1.0' \
 		'Libs: -L$(abspath $(@D)) -lcmemcache -lgcc_s -lpthread -lm -ldl' >$@

@@ -130,7 +130,10 @@ extension String {
     /// The text of these bytes, only if they are UTF-8 as they stand: nothing is replaced, no mark is dropped.
     init?(exactly bytes: Data) {
         let text = String(decoding: bytes, as: UTF8.self)
-        guard text.utf8.count == bytes.count, text.utf8.elementsEqual(bytes) else { return nil }
+        let isExact = text.withCacheBytes { text in
+            bytes.withUnsafeBytes { $0.count == text.count && (text.isEmpty || memcmp($0.baseAddress!, text.baseAddress!, text.count) == 0) }
+        }
+        guard isExact else { return nil }
         self = text
     }
 }

@@ -2,18 +2,18 @@ import Foundation
 
 /// How a ``Client`` turns values into bytes and back.
 public struct ValueOptions: Hashable, Sendable {
-    /// Values of more bytes than this are compressed with zlib where that saves space; `nil` compresses none. Integers never
-    /// are: the server counts with them.
-    public var compressionThreshold: Int? = nil
+    /// Values of at least so many bytes are compressed with zlib where that makes them smaller; 0 compresses none. Integers
+    /// never are: the server counts with them. Compressed values are always read; `append` to one spoils it.
+    public var compressFrom = 0
     /// Largest value in bytes, 1 to 1 GiB, to which a compressed one may grow when it is read.
-    public var maxDecompressedSize = 128 << 20
+    public var maxDecompressedSize = 64 << 20
 
     /// The defaults.
     public init() {}
 
     func check() throws(CacheError) {
-        if let threshold = compressionThreshold, threshold < 0 {
-            throw CacheError(.invalidArgument, "compressionThreshold of \(threshold) is below 0")
+        guard compressFrom >= 0 else {
+            throw CacheError(.invalidArgument, "compressFrom of \(compressFrom) is below 0")
         }
         guard (1...1 << 30).contains(maxDecompressedSize) else {
             throw CacheError(.invalidArgument, "maxDecompressedSize of \(maxDecompressedSize) is not in 1 to \(1 << 30)")
@@ -42,7 +42,7 @@ struct ValueCodec: Sendable {
     /// - Throws: ``CacheError/Code/unencodableValue`` with the encoder's own error.
     func encode(_ value: some Encodable, key: some CacheKey) throws(CacheError) -> Item {
         let item = try Self.plain(value, key: key)
-        guard let threshold = options.compressionThreshold, item.flags != Flags.integer, item.value.count > threshold,
+        guard options.compressFrom > 0, item.value.count >= options.compressFrom, item.flags != Flags.integer,
             let compressed = Zlib.compress(item.value)
         else { return item }
         return Item(value: compressed, flags: item.flags | Flags.zlib)

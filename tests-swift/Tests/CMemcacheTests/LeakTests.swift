@@ -1,0 +1,91 @@
+import CMemcache
+import Foundation
+import Testing
+
+#if os(Linux)
+    /// Memory in use by this process, in bytes.
+    private func residentSize() throws -> Int {
+        let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+        let line = try #require(status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") })
+        return try #require(Int(line.split(whereSeparator: \.isWhitespace)[1])) * 1024
+    }
+
+    @Suite struct LeakTests {
+        @Test("a million operations leave the memory as it was", .timeLimit(.minutes(5)))
+        func aMillionOperations() throws {
+            let memcached = try Memcached()
+            let client = try Client(servers: [memcached.server])
+            let large = String(repeating: "0123456789", count: 1000)
+            /// Ten operations of all kinds: hits and misses, small and kept replies, errors.
+            @Sendable func ten(_ name: String) throws {
+                try client.set(name, "value")
+                try #require(try client.get(name) == "value")
+                try #require(try client.gets(name, as: String.self)?.value == "value")
+                try #require(try client.get("missing", as: String.self) == nil)
+                try client.set(name + ":large", large)
+                try #require(try client.get(name + ":large") == large)
+                try #require((try? client.get("two words", as: Int.self)) == nil)
+                try #require((try? client.get(name, as: Int.self)) == nil)
+                try #require(try client.getMulti([name, name + ":large"], as: String.self).values.count == 2)
+                try client.delete(name)
+            }
+            func run(_ operations: Int) throws {
+                try inThreads(8) { thread in
+                    for _ in 0..<operations / 80 { try ten("leak:\(thread)") }
+                }
+            }
+            try run(100_000)
+            let before = try residentSize()
+            try run(1_000_000)
+            let growth = try residentSize() - before
+            // A leak of one small object an operation would be 16 MB and more.
+            #expect(growth < 8 << 20, "grew by \(growth) bytes")
+        }
+
+        @Test("a hundred thousand async operations leave the memory as it was", .timeLimit(.minutes(5)))
+        func asyncOperations() async throws {
+            let memcached = try Memcached()
+            let client = try StringClient(servers: [memcached.server])
+            func run(_ operations: Int) async throws {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for task in 0..<16 {
+                        group.addTask {
+                            for _ in 0..<operations / 32 {
+                                try await client.set("leak:\(task)", "value")
+                                _ = try await client.get("leak:\(task)")
+                            }
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+            }
+            try await run(20_000)
+            let before = try residentSize()
+            try await run(100_000)
+            let growth = try residentSize() - before
+            #expect(growth < 4 << 20, "grew by \(growth) bytes")
+        }
+
+        @Test("clients that come and go leave no memory, thread or socket behind")
+        func clientsComeAndGo() async throws {
+            let memcached = try Memcached()
+            func run(_ count: Int) async throws {
+                for _ in 0..<count {
+                    let client = try StringClient(servers: [memcached.server])
+                    try await client.set("k", "v")
+                    #expect(try await client.get("k")?.text == "v")
+                }
+            }
+            func count(_ folder: String) throws -> Int {
+                try FileManager.default.contentsOfDirectory(atPath: folder).count
+            }
+            try await run(50)
+            try await Task.sleep(for: .milliseconds(200))
+            let (threads, sockets) = (try count("/proc/self/task"), try count("/proc/self/fd"))
+            try await run(200)
+            try await Task.sleep(for: .milliseconds(200))
+            #expect(try count("/proc/self/task") <= threads + 4)
+            #expect(try count("/proc/self/fd") <= sockets + 2)
+        }
+    }
+#endif

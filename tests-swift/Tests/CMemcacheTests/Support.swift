@@ -1,0 +1,42 @@
+import CMemcache
+import Foundation
+import Testing
+
+/// Runs `body` and returns the error that it has to throw.
+func failure(of body: () throws(CacheError) -> Void) throws -> CacheError {
+    do {
+        try body()
+    } catch {
+        return error
+    }
+    throw Unfit("no error was thrown")
+}
+
+/// Runs `body` and returns the error that it has to throw.
+func failure(of body: () async throws -> Void) async throws -> any Error {
+    do {
+        try await body()
+    } catch {
+        return error
+    }
+    throw Unfit("no error was thrown")
+}
+
+/// Options with some of them changed.
+func options(_ change: (inout ClientOptions) -> Void) -> ClientOptions {
+    var options = ClientOptions()
+    change(&options)
+    return options
+}
+
+/// How long `body` takes.
+func time(_ body: () throws -> Void) rethrows -> Duration {
+    try ContinuousClock().measure(body)
+}
+
+/// A file of the conformance folder.
+func conformance(_ name: String) throws -> Any {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../..")
+    let file = root.standardizedFileURL.appendingPathComponent("conformance/\(name)")
+    return try JSONSerialization.jsonObject(with: Data(contentsOf: file))
+}
