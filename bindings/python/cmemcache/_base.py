@@ -65,7 +65,7 @@ class BaseClient:
         self._rules = rules
         requests = Requests(rules)
         self._single = requests.single
-        self._groups = requests.groups
+        self._batch_request = requests.batch
         self._dead_retry_ms: int = options.dead_retry_ms
         self._core = _translated(generated.StringClient, core_specs(servers), options)
         self._handle: int = self._core.handle()
@@ -257,39 +257,32 @@ class BaseClient:
             return None
         return None if status else number
 
-    def _batches(
+    def _run_batch(
         self, operation: int, keys: list[Any], key_prefix: Union[str, bytes], timeout: Optional[float]
-    ) -> list[tuple[list[Any], Batch]]:
-        """Runs a batch without values: the keys as they were given, and the reply. Failures stand in the replies."""
-        with_cas = operation == _packed.GETS_MULTI
-        batches = []
-        for group in self._groups(keys, prefix_bytes(key_prefix)):
-            if group.keys:
-                request = group.request(operation, timeout)
-                batches.append((group.originals, self._batch(request, None, len(group.keys), with_cas)))
-        return batches
+    ) -> Batch:
+        """The reply to a batch without values. Failures stand in it."""
+        request = self._batch_request(operation, keys, prefix_bytes(key_prefix), timeout)
+        return self._send_batch(request, None, len(keys), operation == _packed.GETS_MULTI)
 
-    def _store_batches(
+    def _store_batch(
         self,
         values: dict[Any, tuple[bytes, int]],
         time: Expiry,
         key_prefix: Union[str, bytes],
         timeout: Optional[float],
-    ) -> list[tuple[list[Any], Batch]]:
-        """Stores bytes and flags under many keys."""
-        fields = _packed.exptime_field(seconds_of(time))
-        batches = []
-        for group in self._groups(list(values), prefix_bytes(key_prefix)):
-            if not group.keys:
-                continue
-            stored = [values[original] for original in group.originals]
-            data = [one[0] for one in stored]
-            flags = pack(f"<{len(stored)}I", *[one[1] for one in stored])
-            request = group.request(_packed.SET_MULTI, timeout, fields, _packed.lengths_column(data) + flags)
-            batches.append((group.originals, self._batch(request, b"".join(data), len(data), False)))
-        return batches
+    ) -> Batch:
+        """The reply to storing bytes and flags under many keys. Failures stand in it."""
+        data = [one[0] for one in values.values()]
+        flags = pack(f"<{len(data)}I", *[one[1] for one in values.values()])
+        exptime = _packed.exptime_field(seconds_of(time))
+        columns = _packed.lengths_column(data) + flags
+        prefix = prefix_bytes(key_prefix)
+        request = self._batch_request(_packed.SET_MULTI, list(values), prefix, timeout, exptime, columns)
+        return self._send_batch(request, b"".join(data), len(data), False)
 
-    def _batch(self, request: bytes, values: Optional[bytes], count: int, with_cas: bool) -> Batch:
+    def _send_batch(self, request: bytes, values: Optional[bytes], count: int, with_cas: bool) -> Batch:
+        if not count:
+            return Batch(b"", (), (), [])
         try:
             return call_batch(self._handle, request, values, with_cas=with_cas)
         except UnavailableError as error:

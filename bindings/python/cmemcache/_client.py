@@ -26,7 +26,7 @@ from ._errors import (
 from ._expiry import Expiry, seconds_of
 from ._flags import FLAG_INTEGER, FLAG_LONG, FLAG_PICKLE, FLAG_TEXT, FLAG_ZLIB
 from ._keys import MAX_KEY_LENGTH, KeyRules, check_key, cmemcache_hash
-from ._options import Dialect, Errors, Failover, Placement, WireProtocol, choice, core_options
+from ._options import Dialect, Errors, Failover, Placement, WireProtocol, choice, core_hash, core_options
 from ._servers import ServerSpec
 from ._values import Codec, Pickling, Serializer, SerializerCodec, undecodable
 
@@ -154,9 +154,11 @@ class Client(BaseClient):
         limit = module.SERVER_MAX_KEY_LENGTH if server_max_key_length is None else server_max_key_length
         hash_function = module.serverHashFunction
         rules = KeyRules(
-            key_encoder,
-            limit if 0 < limit < MAX_KEY_LENGTH else None,
-            None if hash_function is cmemcache_hash else hash_function,
+            encoder=key_encoder,
+            max_length=limit if 0 < limit < MAX_KEY_LENGTH else None,
+            hash_function=None if hash_function is cmemcache_hash else hash_function,
+            core_hash=core_hash(placement),
+            core_prefix=options.key_prefix,
         )
         super().__init__(servers, options, rules, errors)
 
@@ -199,20 +201,21 @@ class Client(BaseClient):
         `key_prefix` is put in front of every key; the result has the keys as they were given. Keys that are neither str nor
         bytes stand for what `str` makes of them.
         """
-        values: dict[Any, Any] = {}
-        errors: dict[Any, CacheError] = {}
+        originals = list(keys)
+        batch = self._run_batch(_packed.GET_MULTI, originals, key_prefix, timeout)
         decode = self._decode
-        for originals, batch in self._batches(_packed.GET_MULTI, list(keys), key_prefix, timeout):
-            for key, status, data, flags in zip(originals, batch.statuses, batch.values, batch.flags):
-                if status:
-                    continue
-                try:
-                    values[key] = decode(data, flags)
-                except Exception as cause:
-                    errors[key] = undecodable(cause, key, flags)
-                    values[key] = None
-            errors.update(batch.errors(originals))
-        self._finish(values, errors)
+        values: dict[Any, Any] = {}
+        errors = batch.errors(originals)
+        for key, status, data, flags in zip(originals, batch.statuses, batch.values, batch.flags):
+            if status:
+                continue
+            try:
+                values[key] = decode(data, flags)
+            except Exception as cause:
+                errors[key] = undecodable(cause, key, flags)
+                values[key] = None
+        if errors:
+            self._finish(values, errors)
         return values
 
     def _load(self, key: object, data: bytes, flags: int) -> Any:
@@ -361,10 +364,10 @@ class Client(BaseClient):
             else:
                 values[key] = encoded
         missing = list(errors)
-        for originals, batch in self._store_batches(values, time, key_prefix, timeout):
-            if not batch.complete:
-                missing += [key for key, status in zip(originals, batch.statuses) if status]
-                errors.update(batch.errors(originals))
+        batch = self._store_batch(values, time, key_prefix, timeout)
+        if not batch.complete:
+            missing += [key for key, status in zip(values, batch.statuses) if status]
+            errors.update(batch.errors(list(values)))
         if errors:
             self._finish({key: key not in missing for key in mapping if key not in errors}, errors)
         return missing
@@ -389,14 +392,12 @@ class Client(BaseClient):
         1, whether there were items or not, and also when servers are down; 0 when one failed on the way. `time` is ignored:
         memcached delays no deletes.
         """
-        deleted: dict[Any, bool] = {}
-        errors: dict[Any, CacheError] = {}
-        for originals, batch in self._batches(_packed.DELETE_MULTI, list(keys), key_prefix, timeout):
-            if not batch.complete:
-                errors.update(batch.errors(originals))
-            deleted.update(zip(originals, (status == _packed.OK for status in batch.statuses)))
+        originals = list(keys)
+        batch = self._run_batch(_packed.DELETE_MULTI, originals, key_prefix, timeout)
+        errors = batch.errors(originals)
         if errors:
-            self._finish({key: done for key, done in deleted.items() if key not in errors}, errors)
+            deleted = zip(originals, batch.statuses)
+            self._finish({key: status == _packed.OK for key, status in deleted if key not in errors}, errors)
         return int(all(isinstance(error, (ServerDownError, NoServersError)) for error in errors.values()))
 
     def touch(self, key: Any, time: Expiry = 0, noreply: bool = False, *, timeout: Optional[float] = None) -> int:

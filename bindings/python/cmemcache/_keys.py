@@ -38,6 +38,15 @@ class KeyRules(NamedTuple):
     max_length: Optional[int] = None
     #: Chooses the server in the place of the core's hash.
     hash_function: Optional[Callable[[bytes], int]] = None
+    #: Chooses the server as the core does, for keys that stand in a batch beside keys with a hash of their own.
+    core_hash: Optional[Callable[[bytes], int]] = None
+    #: What the core puts in front of every key.
+    core_prefix: bytes = b""
+
+    @property
+    def plain(self) -> bool:
+        """A str key needs no more than encoding."""
+        return self.encoder is None and self.max_length is None and self.hash_function is None
 
     def read(self, key: object) -> tuple[bytes, Optional[int]]:
         """The bytes of a key of one operation and the hash that places it, if one was chosen."""
@@ -70,8 +79,19 @@ class KeyRules(NamedTuple):
         if self.max_length is not None and len(data) > self.max_length:
             raise KeyTooLongError(f"key of {len(data)} bytes is over the limit of {self.max_length}")
         if route is None and self.hash_function is not None:
-            return self.hash_function(data)
+            return self.hash_function(self.core_prefix + data)
         return route
+
+    def routes(self, keys: list[bytes], routes: list[Optional[int]]) -> Optional[list[int]]:
+        """The hashes that place the keys of a batch: for all of them, or for none."""
+        if routes.count(None) == len(routes):
+            return None
+        return [self._core_route(key) if route is None else route for key, route in zip(keys, routes)]
+
+    def _core_route(self, key: bytes) -> int:
+        if self.core_hash is None:
+            raise InvalidArgumentError("keys with and without a hash cannot stand in one batch under this placement")
+        return self.core_hash(self.core_prefix + key)
 
 
 def _split(pair: tuple[Any, ...]) -> tuple[object, int]:
@@ -121,38 +141,12 @@ def prefix_bytes(prefix: object) -> bytes:
     raise TypeError(f"key_prefix must be str or bytes, not {type(prefix).__name__}")
 
 
-class Group(NamedTuple):
-    """Keys of a batch that can travel in one request: all with a hash of their own choosing, or none."""
-
-    #: The keys as they were given.
-    originals: list[Any]
-    #: Their bytes, prefix included.
-    keys: list[bytes]
-    routes: Optional[list[int]]
-
-    def request(self, operation: int, timeout: Optional[float], fields: bytes = b"", columns: bytes = b"") -> bytes:
-        """The batch request: `fields` stand before the key lengths, `columns` behind them."""
-        bits = 0 if self.routes is None else ROUTED
-        routes = b"" if self.routes is None else pack(f"<{len(self.routes)}q", *self.routes)
-        return b"".join(
-            (
-                head(operation, bits, timeout_ms(timeout)),
-                count_field(len(self.keys)),
-                fields,
-                lengths_column(self.keys),
-                columns,
-                routes,
-                *self.keys,
-            )
-        )
-
-
 class Requests:
     """Builds requests from keys as one client reads them."""
 
     def __init__(self, rules: KeyRules) -> None:
         self._rules = rules
-        self._plain = rules == KeyRules()
+        self._plain = rules.plain
 
     def single(
         self, operation: int, key: object, timeout: Optional[float] = None, fields: bytes = b"", bits: int = 0
@@ -168,8 +162,30 @@ class Requests:
             return head(operation, bits, timeout_ms(timeout)) + fields + data
         return head(operation, bits | ROUTED, timeout_ms(timeout)) + fields + route_field(route) + data
 
-    def groups(self, originals: list[Any], prefix: bytes) -> list[Group]:
-        """The keys of a batch, in at most two groups."""
+    def batch(
+        self,
+        operation: int,
+        originals: list[Any],
+        prefix: bytes,
+        timeout: Optional[float],
+        fields: bytes = b"",
+        columns: bytes = b"",
+    ) -> bytes:
+        """The request of an operation on many keys: `fields` stand before the key lengths, `columns` behind them."""
+        keys, routes = self._read_batch(originals, prefix)
+        return b"".join(
+            (
+                head(operation, 0 if routes is None else ROUTED, timeout_ms(timeout)),
+                count_field(len(keys)),
+                fields,
+                lengths_column(keys),
+                columns,
+                b"" if routes is None else pack(f"<{len(routes)}q", *routes),
+                *keys,
+            )
+        )
+
+    def _read_batch(self, originals: list[Any], prefix: bytes) -> tuple[list[bytes], Optional[list[int]]]:
         if self._plain:
             try:
                 keys = list(map(str.encode, originals))
@@ -180,18 +196,7 @@ class Requests:
                     if b"" in keys:
                         raise _empty_key()
                     keys = [prefix + key for key in keys]
-                return [Group(originals, keys, None)]
-        return self._groups_of_any(originals, prefix)
-
-    def _groups_of_any(self, originals: list[Any], prefix: bytes) -> list[Group]:
-        plain = Group([], [], None)
-        routed_to: list[int] = []
-        routed = Group([], [], routed_to)
-        for original in originals:
-            key, route = self._rules.read_of_batch(original, prefix)
-            group = plain if route is None else routed
-            group.originals.append(original)
-            group.keys.append(key)
-            if route is not None:
-                routed_to.append(route)
-        return [group for group in (plain, routed) if group.keys]
+                return keys, None
+        pairs = [self._rules.read_of_batch(original, prefix) for original in originals]
+        keys = [key for key, _ in pairs]
+        return keys, self._rules.routes(keys, [route for _, route in pairs])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, Optional, TypeVar, Union
+from typing import Any, Callable, Optional, TypeVar, Union
 
 from ._errors import InvalidArgumentError
-from ._keys import prefix_bytes
+from ._keys import cmemcache_hash, prefix_bytes
 from ._native import generated
 from ._numbers import milliseconds, uint32, uint64
 
@@ -114,6 +114,11 @@ def core_options(
         flush_on_reconnect=bool(flush_on_reconnect),
         spin=_spin(spin),
     )
+
+
+def core_hash(placement: Union[Placement, str]) -> Optional[Callable[[bytes], int]]:
+    """The hash by which the core places keys, where a hash is all that a key's place depends on."""
+    return cmemcache_hash if choice(Placement, "placement", placement) is Placement.MODULO else None
 
 
 def dead_retry_ms(seconds: float) -> int:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import repeat
 from typing import Any, Optional, TypeVar, Union, overload
 
 from . import _packed
 from ._base import BaseClient
-from ._errors import CacheError
 from ._expiry import LAST_MOMENT, Expiry, seconds_of
 from ._keys import Key, KeyRules
 from ._numbers import uint32
-from ._options import Errors, Failover, Placement, WireProtocol, core_options
+from ._options import Errors, Failover, Placement, WireProtocol, core_hash, core_options
 from ._results import Item
 from ._servers import ServerSpec
 
@@ -84,7 +84,8 @@ class StringClient(BaseClient):
             flush_on_reconnect=flush_on_reconnect,
             spin=spin,
         )
-        super().__init__(servers, options, KeyRules(), errors)
+        rules = KeyRules(core_hash=core_hash(placement), core_prefix=options.key_prefix)
+        super().__init__(servers, options, rules, errors)
 
     # Reading
 
@@ -143,14 +144,12 @@ class StringClient(BaseClient):
     def _read_items(
         self, operation: int, keys: Iterable[Key], key_prefix: Union[str, bytes], timeout: Optional[float]
     ) -> dict[Key, Item]:
-        items: dict[Key, Item] = {}
-        errors: dict[Key, CacheError] = {}
-        for originals, batch in self._batches(operation, list(keys), key_prefix, timeout):
-            tokens = batch.cas or (0,) * len(originals)
-            columns = zip(originals, batch.statuses, batch.values, batch.flags, tokens)
-            items.update((key, Item(data, flags, token)) for key, status, data, flags, token in columns if not status)
-            errors.update(batch.errors(originals))
-        self._finish(items, errors)
+        originals = list(keys)
+        batch = self._run_batch(operation, originals, key_prefix, timeout)
+        columns = zip(originals, batch.statuses, batch.values, batch.flags, batch.cas or repeat(0))
+        items = {key: Item(data, flags, token) for key, status, data, flags, token in columns if not status}
+        if not batch.complete:
+            self._finish(items, batch.errors(originals))
         return items
 
     # Storing
@@ -210,13 +209,13 @@ class StringClient(BaseClient):
         """Stores many values at once, all servers at the same time; returns the keys that were not stored."""
         checked = uint32("flags", flags)
         values = {key: (_bytes_of(value), checked) for key, value in mapping.items()}
-        missing: list[Key] = []
-        errors: dict[Key, CacheError] = {}
-        for originals, batch in self._store_batches(values, _seconds(time), key_prefix, timeout):
-            missing += [key for key, status in zip(originals, batch.statuses) if status]
-            errors.update(batch.errors(originals))
-        self._finish(dict.fromkeys(values.keys() - errors.keys(), True), errors)
-        return missing
+        batch = self._store_batch(values, _seconds(time), key_prefix, timeout)
+        if batch.complete:
+            return []
+        originals = list(values)
+        errors = batch.errors(originals)
+        self._finish({key: True for key in originals if key not in errors}, errors)
+        return [key for key, status in zip(originals, batch.statuses) if status]
 
     def _store_string(
         self,
@@ -241,12 +240,12 @@ class StringClient(BaseClient):
         self, keys: Iterable[Key], key_prefix: Union[str, bytes] = "", *, timeout: Optional[float] = None
     ) -> dict[Key, bool]:
         """Deletes many items at once, all servers at the same time; tells for each key whether there was one."""
-        deleted: dict[Key, bool] = {}
-        errors: dict[Key, CacheError] = {}
-        for originals, batch in self._batches(_packed.DELETE_MULTI, list(keys), key_prefix, timeout):
-            deleted.update(zip(originals, (status == _packed.OK for status in batch.statuses)))
-            errors.update(batch.errors(originals))
-        self._finish({key: done for key, done in deleted.items() if key not in errors}, errors)
+        originals = list(keys)
+        batch = self._run_batch(_packed.DELETE_MULTI, originals, key_prefix, timeout)
+        deleted = {key: status == _packed.OK for key, status in zip(originals, batch.statuses)}
+        if not batch.complete:
+            errors = batch.errors(originals)
+            self._finish({key: done for key, done in deleted.items() if key not in errors}, errors)
         return deleted
 
     def touch(self, key: Key, time: Expiry = 0, *, timeout: Optional[float] = None) -> bool:
