@@ -39,6 +39,8 @@ pub(crate) struct Machine {
     pub(crate) input: Input,
     decoder: Decoder,
     out: Vec<u8>,
+    /// Where the last command in `out` begins.
+    line: usize,
     pending: VecDeque<Pending>,
     /// Keys that replies will name, end to end: from `keys_read` on those of pending requests.
     keys: Vec<u8>,
@@ -50,6 +52,9 @@ pub(crate) struct Machine {
 const KEPT_BYTES: usize = 64 * 1024;
 const KEPT_PENDING: usize = 1024;
 
+/// A command that is this long takes no more keys: well below the 16 KiB at which servers begin to refuse.
+const LONGEST_LINE: usize = 8 * 1024;
+
 impl Machine {
     pub(crate) fn new(dialect: Dialect) -> Self {
         Self {
@@ -57,6 +62,7 @@ impl Machine {
             input: Input::default(),
             decoder: Decoder::default(),
             out: Vec::new(),
+            line: 0,
             pending: VecDeque::new(),
             keys: Vec::new(),
             keys_read: 0,
@@ -64,15 +70,34 @@ impl Machine {
         }
     }
 
-    /// Appends a request to the bytes to send, without the value of a store and the line end behind it.
+    /// Appends a request to the bytes to send, without the value of a store and the line end behind it. None of the bytes to
+    /// send may have been sent yet.
     pub(crate) fn push(&mut self, request: &Request<'_>, slot: Slot) -> Result<(), Unsupported> {
-        self.opaque = self.opaque.wrapping_add(1);
-        let expect = request.encode(self.dialect, self.opaque, &mut self.out)?;
+        let expect = match self.join(request) {
+            Some(expect) => expect,
+            None => {
+                self.line = self.out.len();
+                self.opaque = self.opaque.wrapping_add(1);
+                request.encode(self.dialect, self.opaque, &mut self.out)?
+            }
+        };
         let before = self.keys.len();
         request.write_echoed_key(self.dialect, &mut self.keys);
         let key_length = self.keys.len() - before;
         self.pending.push_back(Pending { expect, slot, key_length });
         Ok(())
+    }
+
+    /// Makes one command of consecutive reads in the classic dialect, where the server writes a reply of its own to each
+    /// command: a hundred gets cost it ten times as much as a get of a hundred keys.
+    fn join(&mut self, request: &Request<'_>) -> Option<Expect> {
+        if self.out.is_empty() || self.out.len() - self.line > LONGEST_LINE {
+            return None;
+        }
+        let last = self.pending.back_mut()?;
+        let (before, expect) = request.join(&last.expect, &mut self.out)?;
+        last.expect = before;
+        Some(expect)
     }
 
     /// Appends bytes behind what was pushed: the value of a store.
@@ -154,5 +179,82 @@ impl Machine {
         self.out.shrink_to(KEPT_BYTES);
         self.keys.shrink_to(KEPT_BYTES);
         self.pending.shrink_to(KEPT_PENDING);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::key::Key;
+
+    fn machine(dialect: Dialect, keys: &[&str]) -> Machine {
+        let mut machine = Machine::new(dialect);
+        for key in keys {
+            let key = Key::parse(key.as_bytes()).unwrap();
+            machine.push(&Request::Get { key, cas: false, exptime: None }, Slot::Own).unwrap();
+        }
+        machine
+    }
+
+    fn receive(machine: &mut Machine, mut bytes: &[u8], piece: usize) -> Result<Vec<Option<Vec<u8>>>, Violation> {
+        let mut replies = Vec::new();
+        machine.clear_out();
+        while !bytes.is_empty() {
+            let target = machine.input.spare();
+            let count = piece.min(bytes.len()).min(target.len());
+            for (to, from) in target.iter_mut().zip(&bytes[..count]) {
+                to.write(*from);
+            }
+            // SAFETY: the first `count` bytes have just been written.
+            unsafe { machine.input.filled(count) };
+            bytes = &bytes[count..];
+            while let Some((_, reply)) = machine.next()? {
+                replies.push(match reply {
+                    Reply::Value { value: crate::proto::Value::Inline(value), .. } => Some(value.to_vec()),
+                    Reply::Miss => None,
+                    other => panic!("{other:?}"),
+                });
+            }
+        }
+        Ok(replies)
+    }
+
+    #[test]
+    fn classic_reads_share_a_command_and_find_their_own_values() {
+        let some = |text: &str| Some(text.as_bytes().to_vec());
+        for piece in [1, 2, 3, 7, 1000] {
+            let mut machine = machine(Dialect::Classic, &["a", "b", "c", "d"]);
+            assert_eq!(machine.out(), b"get a b c d\r\n");
+            let wire = b"VALUE b 0 1\r\nB\r\nVALUE d 0 1\r\nD\r\nEND\r\n";
+            assert_eq!(receive(&mut machine, wire, piece).unwrap(), [None, some("B"), None, some("D")]);
+            assert!(machine.is_idle());
+        }
+        let mut none = machine(Dialect::Classic, &["a", "b"]);
+        assert_eq!(receive(&mut none, b"END\r\n", 1).unwrap(), [None, None]);
+    }
+
+    #[test]
+    fn a_value_that_nobody_asked_for_is_a_violation() {
+        for wire in [&b"VALUE x 0 1\r\nX\r\nEND\r\n"[..], b"VALUE b 0 1\r\nB\r\nVALUE a 0 1\r\nA\r\nEND\r\n"] {
+            let mut machine = machine(Dialect::Classic, &["a", "b"]);
+            assert!(receive(&mut machine, wire, 1000).is_err());
+        }
+        assert!(receive(&mut machine(Dialect::Classic, &["a"]), b"END\r\nEND\r\n", 1000).is_err());
+    }
+
+    #[test]
+    fn a_command_grows_no_longer_than_servers_take() {
+        let keys: Vec<String> = (0..200).map(|n| format!("{n:0>200}")).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let machine = machine(Dialect::Classic, &keys);
+        let longest = machine.out().split(|byte| *byte == b'\n').map(<[u8]>::len).max().unwrap();
+        assert!(longest < 9 * 1024, "{longest}");
+    }
+
+    #[test]
+    fn meta_reads_stay_commands_of_their_own() {
+        let machine = machine(Dialect::Meta, &["a", "b"]);
+        assert_eq!(machine.out().split(|byte| *byte == b'\n').count(), 3);
     }
 }

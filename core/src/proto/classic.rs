@@ -4,7 +4,7 @@
 
 use super::decoder::{unexpected, Body, Head};
 use super::meta::Terms;
-use super::{fault, number, Argument, Expect, Reply, Shape, Violation};
+use super::{fault, number, Argument, Expect, FaultKind, Reply, Shape, Violation};
 use crate::item::StoreMode;
 use crate::key::Key;
 
@@ -20,6 +20,14 @@ pub(super) fn get(key: &Key<'_>, cas: bool, exptime: Option<i32>, out: &mut Vec<
     write_key(key, out);
     out.extend_from_slice(b"\r\n");
     Shape::ClassicGet { cas }
+}
+
+/// Adds a key to the get that ends `out`.
+pub(super) fn join(key: &Key<'_>, out: &mut Vec<u8>) {
+    out.truncate(out.len() - b"\r\n".len());
+    out.push(b' ');
+    write_key(key, out);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// The head line; the value and a line end have to follow.
@@ -116,6 +124,7 @@ pub(super) fn head(line: &[u8], expect: &Expect, key: &[u8]) -> Result<Head, Vio
     let reply = match (line, expect.shape) {
         (b"END", Shape::ClassicGet { .. }) => Reply::Miss,
         (_, Shape::ClassicGet { cas }) if line.starts_with(b"VALUE ") => return value_head(line, cas, key),
+        (_, Shape::ClassicGetMore { cas }) => return more_head(line, cas, key),
         (b"STORED", Shape::ClassicStore) => Reply::Done,
         (b"NOT_STORED", Shape::ClassicStore) => Reply::NotStored,
         (b"EXISTS", Shape::ClassicStore) => Reply::Exists,
@@ -143,6 +152,20 @@ fn value_head(line: &[u8], with_cas: bool, key: &[u8]) -> Result<Head, Violation
     let rest = line[b"VALUE ".len()..].strip_prefix(key).and_then(|rest| rest.strip_prefix(b" "));
     let body = rest.and_then(|rest| parse_value_head(rest, with_cas));
     body.map(Head::Body).ok_or_else(|| unexpected(line))
+}
+
+/// Reads what stands in the place of a key's value while more keys follow: its own, or whatever comes when it is missing.
+fn more_head(line: &[u8], cas: bool, key: &[u8]) -> Result<Head, Violation> {
+    if line == b"END" {
+        return Ok(Head::Absent);
+    }
+    if line.starts_with(b"VALUE ") {
+        return Ok(value_head(line, cas, key).unwrap_or(Head::Absent));
+    }
+    let mut fault = fault::parse(line).ok_or_else(|| unexpected(line))?;
+    // It takes the place of all that was still to come: nothing behind it can be told apart.
+    fault.kind = FaultKind::Server;
+    Ok(Head::Reply(Reply::Fault(fault)))
 }
 
 #[inline]

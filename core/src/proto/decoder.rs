@@ -71,6 +71,8 @@ pub(super) enum Head {
     Version,
     /// A value follows.
     Body(Body),
+    /// The line belongs to a later key: this one is missing.
+    Absent,
 }
 
 /// What the first line says of the value behind it.
@@ -115,6 +117,11 @@ impl Decoder {
             Head::Version => {
                 let line = &input.consume(length + CRLF.len())[..length];
                 version(trim(line)).map(Some)
+            }
+            Head::Absent => {
+                // The line is decoded again, for the next key; its end need not be searched again.
+                self.searched = length + 1;
+                Ok(Some(Reply::Miss))
             }
             Head::Body(body) => {
                 self.begin(body, length + CRLF.len(), expect.shape, input)?;

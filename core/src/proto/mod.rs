@@ -182,6 +182,19 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Appends the key of a classic get to the one that ends `out`, so that one command reads both keys. `None`, with nothing
+    /// appended, when the two cannot be one command. `before` is what the reply to the former had to look like; the new
+    /// expectations of both are returned.
+    pub(crate) fn join(&self, before: &Expect, out: &mut Vec<u8>) -> Option<(Expect, Expect)> {
+        let Self::Get { key, cas, exptime: None } = self else { return None };
+        if before.shape != (Shape::ClassicGet { cas: *cas }) || key.encoding() == KeyEncoding::Base64 {
+            return None;
+        }
+        classic::join(key, out);
+        let more = Expect { shape: Shape::ClassicGetMore { cas: *cas }, ..*before };
+        Some((more, *before))
+    }
+
     /// The same request of another key and value: those of the original may be gone by the time it is sent.
     pub(crate) fn rebind<'b>(&self, key: Key<'b>, value: &'b [u8]) -> Option<Request<'b>> {
         Some(match *self {
@@ -242,8 +255,12 @@ pub(crate) enum Shape {
     MetaMetadata,
     MetaTouch,
     Probe,
-    /// Reads of one key: VALUE block or nothing, then END. The key is compared.
+    /// The only or the last key of a read: VALUE block or nothing, then END. The key is compared.
     ClassicGet {
+        cas: bool,
+    },
+    /// A key of a read behind which more keys stand: VALUE block or nothing. The key is compared.
+    ClassicGetMore {
         cas: bool,
     },
     ClassicStore,

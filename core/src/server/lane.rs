@@ -76,10 +76,13 @@ pub(crate) struct Ended {
 }
 
 /// What a step came to.
-enum Step {
-    /// Something moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Something moved, and more may at once.
     Moved,
-    /// Nothing moved; what to wait for is among the interests.
+    /// A request has just left: its reply cannot be there yet. What to wait for is among the interests.
+    Sent,
+    /// Nothing moved. What to wait for is among the interests.
     Still,
 }
 
@@ -137,11 +140,11 @@ impl<'r> Lane<'r> {
         self.ended.as_ref()
     }
 
-    /// Goes as far as it can without waiting. Returns whether anything moved; otherwise says what to wait for.
-    pub(crate) fn step(&mut self, work: &mut dyn Work<'r>, now: Instant, deadline: &Deadline, wait: &mut Interests) -> bool {
+    /// Goes as far as it can without waiting.
+    pub(crate) fn step(&mut self, work: &mut dyn Work<'r>, now: Instant, deadline: &Deadline, wait: &mut Interests) -> Step {
         if now >= self.limit(deadline) {
             self.time_out(now, deadline);
-            return true;
+            return Step::Moved;
         }
         let stage = mem::replace(&mut self.stage, Stage::Done);
         let step = match stage {
@@ -151,12 +154,12 @@ impl<'r> Lane<'r> {
             Stage::Connecting { socket, rest } => self.connecting(socket, rest, now, wait),
             Stage::Greeting { connection, step } => self.greeting(connection, step, now, wait),
             Stage::Exchange(connection) => self.exchange(connection, work, now, wait),
-            Stage::Done => return true,
+            Stage::Done => return Step::Moved,
         };
-        if matches!(step, Step::Still) {
+        if step != Step::Moved {
             wait.limit(self.limit(deadline));
         }
-        matches!(step, Step::Moved)
+        step
     }
 
     fn limit(&self, deadline: &Deadline) -> Instant {
@@ -331,17 +334,17 @@ impl<'r> Lane<'r> {
 
     fn greeting(&mut self, mut connection: Box<Connection>, step: Greeting, now: Instant, wait: &mut Interests) -> Step {
         match self.transfer(&mut connection, &mut VecDeque::new()) {
-            Ok((moved, _)) => match connection.machine.next() {
+            Ok(moves) => match connection.machine.next() {
                 Ok(Some((_, reply))) => {
                     let heard = hear(step, &reply);
                     self.greeted(connection, heard, now)
                 }
                 Ok(None) => {
-                    if !moved {
+                    if moves != Moves::Read {
                         wait.socket(connection.socket.fd(), !connection.machine.out().is_empty(), &self.server.round_trip);
                     }
                     self.stage = Stage::Greeting { connection, step };
-                    if moved { Step::Moved } else { Step::Still }
+                    moves.step()
                 }
                 Err(violation) => self.greeting_failed(connection, self.violated(&violation), now),
             },
@@ -406,12 +409,13 @@ impl<'r> Lane<'r> {
                 self.server.pool.pass_on(connection);
                 self.server.counters.end(self.len);
             }
-            Ok(Pass::Moved) => self.stage = Stage::Exchange(connection),
-            Ok(Pass::Still) => {
-                let write = !connection.machine.out().is_empty();
-                wait.socket(connection.socket.fd(), write, &self.server.round_trip);
+            Ok(Pass::Part(step)) => {
+                if step != Step::Moved {
+                    let write = !connection.machine.out().is_empty();
+                    wait.socket(connection.socket.fd(), write, &self.server.round_trip);
+                }
                 self.stage = Stage::Exchange(connection);
-                return Step::Still;
+                return step;
             }
             Err(fault) => return self.break_off(connection, fault, work.is_read(), now),
         }
@@ -429,20 +433,18 @@ impl<'r> Lane<'r> {
         if connection.machine.out().is_empty() && self.next < self.len {
             self.encode(connection, larges, work)?;
         }
-        let (mut moved, read) = self.transfer(connection, larges).map_err(Fault::Io)?;
+        let moves = self.transfer(connection, larges).map_err(Fault::Io)?;
         if connection.machine.out().is_empty() {
             self.sent = self.next;
         }
-        if self.sent_at.is_none() && moved {
-            self.sent_at = Some(now);
+        match moves {
+            Moves::Read => self.record_round_trip(),
+            Moves::Written => self.sent_at = self.sent_at.or(Some(now)),
+            _ => {}
         }
-        if read {
-            if let Some(sent_at) = self.sent_at.take() {
-                self.server.round_trip.record(Instant::now().saturating_duration_since(sent_at));
-            }
-        }
+        let mut answered = false;
         while let Some((slot, reply)) = connection.machine.next().map_err(Fault::Violation)? {
-            moved = true;
+            answered = true;
             let fault = fatal(&reply);
             match slot {
                 Slot::Own => self.answer(work, reply),
@@ -457,16 +459,21 @@ impl<'r> Lane<'r> {
                 return Err(Fault::Answered(line));
             }
         }
-        let machine = &connection.machine;
-        Ok(if machine.is_idle() && self.next == self.len {
+        Ok(if connection.machine.is_idle() && self.next == self.len {
             Pass::Complete
-        } else if self.done == self.len && !moved {
+        } else if self.done == self.len && moves == Moves::Nothing {
             Pass::OwnComplete
-        } else if moved {
-            Pass::Moved
+        } else if answered || moves == Moves::Written && self.next < self.len {
+            Pass::Part(Step::Moved)
         } else {
-            Pass::Still
+            Pass::Part(moves.step())
         })
+    }
+
+    fn record_round_trip(&mut self) {
+        if let Some(sent_at) = self.sent_at.take() {
+            self.server.round_trip.record(sent_at.elapsed());
+        }
     }
 
     /// Encodes the next portion of requests.
@@ -487,23 +494,28 @@ impl<'r> Lane<'r> {
         Ok(())
     }
 
-    /// Writes and reads what goes without waiting. Returns whether anything moved, and whether it was read.
-    fn transfer(&self, connection: &mut Connection, larges: &mut VecDeque<Large<'_>>) -> io::Result<(bool, bool)> {
+    /// Writes what goes without waiting, and reads unless all has only now been written.
+    fn transfer(&self, connection: &mut Connection, larges: &mut VecDeque<Large<'_>>) -> io::Result<Moves> {
         let counters = &self.server.counters;
-        let mut moved = false;
+        let mut moves = Moves::Nothing;
         if !connection.machine.out().is_empty() {
-            let (written, _) = connection.flush(larges)?;
+            let (written, complete) = connection.flush(larges)?;
             counters.bytes_written.add(written);
-            moved = written > 0;
+            if complete {
+                return Ok(Moves::Written);
+            }
+            if written > 0 {
+                moves = Moves::Partly;
+            }
         }
         match connection.socket.read(connection.machine.input.spare())? {
-            None => Ok((moved, false)),
+            None => Ok(moves),
             Some(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Some(n) => {
                 // SAFETY: recv has just initialised n bytes of the spare room.
                 unsafe { connection.machine.input.filled(n) };
                 counters.bytes_read.add(n);
-                Ok((true, true))
+                Ok(Moves::Read)
             }
         }
     }
@@ -666,8 +678,29 @@ enum Pass {
     Complete,
     /// Only others are owed replies, and none of them is there yet.
     OwnComplete,
-    Moved,
-    Still,
+    /// More is to come.
+    Part(Step),
+}
+
+/// What one transfer moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moves {
+    Nothing,
+    /// Some of the output was written, and the kernel takes no more now.
+    Partly,
+    /// The rest of the output was written.
+    Written,
+    Read,
+}
+
+impl Moves {
+    fn step(self) -> Step {
+        match self {
+            Self::Read => Step::Moved,
+            Self::Written => Step::Sent,
+            Self::Nothing | Self::Partly => Step::Still,
+        }
+    }
 }
 
 /// Why a connection has to be closed.

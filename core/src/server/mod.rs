@@ -19,7 +19,7 @@ use crate::conn::socket::Descriptors;
 use crate::conn::wait::RoundTrip;
 use crate::metrics::{Counters, ServerMetrics};
 
-pub(crate) use lane::{Ended, Lane, Work};
+pub(crate) use lane::{Ended, Lane, Step, Work};
 
 /// One memcached server as one client knows it.
 #[derive(Debug)]
