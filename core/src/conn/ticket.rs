@@ -66,7 +66,8 @@ thread_local! {
 impl Ticket {
     /// A ticket of the present thread. `request`: the request that may share a connection with others.
     pub(crate) fn take(request: Option<&Request<'_>>) -> Arc<Self> {
-        let ticket = SPARE.with(|spare| spare.borrow_mut().take()).unwrap_or_else(|| {
+        // A thread that is ending has lost its spare one already.
+        let ticket = SPARE.try_with(|spare| spare.borrow_mut().take()).ok().flatten().unwrap_or_else(|| {
             let body = Body { state: State::Waiting, request: None, bytes: Vec::new(), key_length: 0 };
             Arc::new(Self { thread: std::thread::current(), body: Mutex::new(body) })
         });
@@ -77,7 +78,7 @@ impl Ticket {
     /// Keeps the ticket for this thread's next call, unless somebody still holds it.
     pub(crate) fn put_back(mut self: Arc<Self>) {
         if Arc::get_mut(&mut self).is_some() {
-            SPARE.with(|spare| *spare.borrow_mut() = Some(self));
+            let _ = SPARE.try_with(|spare| *spare.borrow_mut() = Some(self));
         }
     }
 
