@@ -215,7 +215,7 @@ class Client(BaseClient):
                 errors[key] = undecodable(cause, key, flags)
                 values[key] = None
         if errors:
-            self._finish(values, errors)
+            self._finish({key: value for key, value in values.items() if key not in errors}, errors)
         return values
 
     def _load(self, key: object, data: bytes, flags: int) -> Any:

@@ -41,11 +41,15 @@ class LibmcCodec(Codec):
         except ValueError:
             return super().encode_object(value)
 
+    def decode(self, data: bytes, flags: int) -> Any:
+        # What stands under the key is the number of parts, whatever else the flags say.
+        if flags & self._SPLIT:
+            raise ForeignValueError("a value that libmc has split into several items", flags)
+        return super().decode(data, flags)
+
     def decode_typed(self, data: bytes, flags: int) -> Any:
         if flags == FLAG_BYTES:
             return data
-        if flags & self._SPLIT:
-            raise ForeignValueError("a value that libmc has split into several items", flags)
         if flags & self._BOOL:
             return bool(int(data))
         if flags & (FLAG_INTEGER | FLAG_LONG):
