@@ -16,7 +16,7 @@ GENERATE := $(BINDGEN) generate --library $(LIB) --config uniffi.toml --no-forma
 NEED := make/bin/need
 PYTHON := .venv/bin/python
 PYTHON_FFI := bindings/python/cmemcache/_ffi
-TESTS := test-rust test-python $(patsubst make/%.mk,test-%,$(wildcard make/kotlin.mk make/swift.mk))
+TESTS := test-rust test-python test-kotlin test-swift
 
 .PHONY: help
 help: ## list the commands
@@ -59,7 +59,7 @@ wheel: build-python ## build the wheel for this platform into dist/
 	$(PYTHON) -m pip wheel --no-deps --no-build-isolation --wheel-dir dist ./bindings/python
 
 .PHONY: bench-python
-bench-python: build-python .venv/.bench ## measure Python clients side by side into docs/benchmarks (QUICK=1: 3 minutes)
+bench-python: build-python .venv/.bench ## measure Python clients side by side into docs/benchmarks (QUICK=1: in 3 minutes, into target/benchmarks)
 	@$(NEED) memcached
 	$(PYTHON) bench/python/run.py $(if $(QUICK),--quick)
 
