@@ -113,6 +113,8 @@ impl Exptime {
         let seconds = match self {
             Self::Never => 0,
             Self::Expired => -1,
+            // memcached would take it as a lifetime; as a time it lies in January 1970.
+            Self::At(time) if i64::from(time) <= MAX_RELATIVE_EXPTIME => -1,
             Self::At(time) => i64::from(time),
             // A relative 0 means never on the wire, but here it means no lifetime at all.
             Self::After(0) => -1,
@@ -146,5 +148,13 @@ mod tests {
     #[test]
     fn a_lifetime_of_nothing_is_not_forever() {
         assert_eq!(Exptime::After(0).to_wire(NOW), Ok(-1));
+    }
+
+    #[test]
+    fn a_time_long_past_is_no_lifetime() {
+        for time in [0, 1, 2_592_000] {
+            assert_eq!(Exptime::At(time).to_wire(NOW), Ok(-1));
+        }
+        assert_eq!(Exptime::At(2_592_001).to_wire(NOW), Ok(2_592_001));
     }
 }
