@@ -43,7 +43,9 @@ impl Counters {
             ErrorKind::Timeout => &self.timeouts,
             ErrorKind::Disconnected => &self.disconnects,
             ErrorKind::Protocol => &self.protocol_errors,
-            _ => &self.server_errors,
+            ErrorKind::ServerError | ErrorKind::Auth => &self.server_errors,
+            // Refused by this client: the server has not failed.
+            _ => return,
         };
         count.add(requests);
     }

@@ -90,9 +90,19 @@ impl Health {
         self.succeeded();
     }
 
-    /// Whether the server was down since this was asked last.
-    pub(crate) fn take_was_down(&mut self) -> bool {
-        std::mem::take(&mut self.was_down)
+    /// Whether the server was down since it was emptied.
+    pub(crate) fn was_down(&self) -> bool {
+        self.was_down
+    }
+
+    /// The server was emptied after it was down.
+    pub(crate) fn emptied(&mut self) {
+        self.was_down = false;
+    }
+
+    /// Whether the server is left alone, or was until now.
+    pub(crate) fn is_down(&self) -> bool {
+        self.until.is_some()
     }
 
     /// Whether nothing is held against the server.
@@ -164,8 +174,9 @@ mod tests {
         health.succeeded();
         assert!(health.admit(later));
         assert!(health.is_clean());
-        assert!(health.take_was_down());
-        assert!(!health.take_was_down());
+        assert!(health.was_down());
+        health.emptied();
+        assert!(!health.was_down());
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::resolve::{resolve, Resolution};
 use super::Server;
 use crate::address::Address;
 use crate::config::WireProtocol;
-use crate::conn::machine::Slot;
+use crate::conn::machine::{Company, Slot};
 use crate::conn::socket::Socket;
 use crate::conn::ticket::{into_owned, Call, Ticket};
 use crate::conn::wait::{Deadline, Interests};
@@ -321,11 +321,11 @@ impl<'r> Lane<'r> {
 
     /// Whether the server has to be emptied before it is used, because it was away.
     fn owes_flush(&self) -> bool {
-        self.server.flush_on_reconnect && self.server.health().take_was_down()
+        self.server.flush_on_reconnect && self.server.health().was_down()
     }
 
     fn greet(&mut self, mut connection: Box<Connection>, step: Greeting, request: &Request<'_>, now: Instant) -> Step {
-        if let Err(unsupported) = connection.machine.push(request, Slot::Own) {
+        if let Err(unsupported) = connection.machine.push(request, Slot::Own, Company::Alone) {
             return self.greeting_failed(connection, self.unsupported(&unsupported), now);
         }
         self.stage = Stage::Greeting { connection, step };
@@ -371,7 +371,7 @@ impl<'r> Lane<'r> {
                     return self.greet(connection, Greeting::Flush, &Request::FlushAll { delay: 0 }, now);
                 }
             }
-            Heard::Flushed => {}
+            Heard::Flushed => self.server.health().emptied(),
             Heard::Refused(kind, line) => {
                 let error = Error::new(kind, format!("{}: {line}", self.server.name)).at(&self.server.name, Phase::Handshake);
                 return self.greeting_failed(connection, error, now);
@@ -478,9 +478,10 @@ impl<'r> Lane<'r> {
 
     /// Encodes the next portion of requests.
     fn encode(&mut self, connection: &mut Connection, larges: &mut VecDeque<Large<'r>>, work: &dyn Work<'r>) -> Result<(), Fault> {
+        let company = if self.len == 1 { Company::Alone } else { Company::Several };
         while self.next < self.len && connection.machine.out().len() < PORTION {
             let request = work.request(self.number, self.next);
-            connection.machine.push(&request, Slot::Own).map_err(Fault::Unsupported)?;
+            connection.machine.push(&request, Slot::Own, company).map_err(Fault::Unsupported)?;
             match request.body() {
                 None => {}
                 Some(value) if value.len() <= COPIED_VALUE => connection.machine.push_body(value),
@@ -525,7 +526,7 @@ impl<'r> Lane<'r> {
         counters.operations.add(1);
         match &reply {
             Reply::Value { .. } => counters.hits.add(1),
-            Reply::Miss if work.is_read() => counters.misses.add(1),
+            Reply::Miss if matches!(work.request(self.number, self.done), Request::Get { .. }) => counters.misses.add(1),
             Reply::Fault(_) => counters.failed(ErrorKind::ServerError, 1),
             _ => {}
         }

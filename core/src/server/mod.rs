@@ -88,6 +88,18 @@ impl Server {
         let mut health = self.health();
         health.failed(failure, now, jitter(now));
         self.blemished.store(!health.is_clean(), Relaxed);
+        let is_down = health.is_down();
+        drop(health);
+        if is_down {
+            self.abandon_stale();
+        }
+    }
+
+    /// The server is to be emptied when it is back: its open connections must not reach it before that.
+    fn abandon_stale(&self) {
+        if self.flush_on_reconnect {
+            self.pool.discard_idle();
+        }
     }
 
     /// Leaves the server alone for so long.
@@ -95,6 +107,8 @@ impl Server {
         let mut health = self.health();
         health.mark_down(Instant::now(), wait);
         self.blemished.store(true, Relaxed);
+        drop(health);
+        self.abandon_stale();
     }
 
     /// Uses the server again at once.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::conn::machine::Slot;
+use crate::conn::machine::Company;
 use crate::conn::ticket::{Call, Ticket};
 use crate::conn::Connection;
 use crate::error::{Error, ErrorKind};
@@ -195,8 +195,9 @@ fn board(mut connection: Box<Connection>, group: &[Arc<Ticket>]) -> Option<Box<C
             return only.lead(connection).err();
         }
     }
+    let company = if group.len() == 1 { Company::Alone } else { Company::Several };
     for ticket in group {
-        if ticket.board(&mut connection.machine, Slot::Follower) {
+        if ticket.board(&mut connection.machine, company) {
             connection.followers.push_back(ticket.clone());
         }
     }
