@@ -1,0 +1,200 @@
+//! A memcached process.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use super::eventually;
+
+/// A memcached that ends with this guard.
+pub struct Memcached {
+    child: Child,
+    listen: Listen,
+    arguments: Vec<String>,
+}
+
+#[derive(Clone)]
+enum Listen {
+    Tcp { ip: &'static str, port: u16 },
+    Unix(PathBuf),
+}
+
+impl Memcached {
+    /// On 127.0.0.1, with every default.
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// On 127.0.0.1, with further arguments.
+    pub fn with(arguments: &[&str]) -> Self {
+        Self::on("127.0.0.1", arguments)
+    }
+
+    /// On an address of this machine.
+    pub fn on(ip: &'static str, arguments: &[&str]) -> Self {
+        // Another program may take the port between its choice and its use: then it is chosen again.
+        for _ in 0..20 {
+            let port = TcpListener::bind((ip, 0)).and_then(|listener| listener.local_addr()).expect("a free port").port();
+            if let Some(server) = Self::launch(Listen::Tcp { ip, port }, arguments) {
+                return server;
+            }
+        }
+        panic!("memcached does not start");
+    }
+
+    /// On a unix socket.
+    pub fn unix() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("cmemcache-{}-{}.sock", std::process::id(), NUMBER.fetch_add(1, Relaxed));
+        Self::launch(Listen::Unix(std::env::temp_dir().join(name)), &[]).expect("memcached starts")
+    }
+
+    fn launch(listen: Listen, arguments: &[&str]) -> Option<Self> {
+        let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let child = spawn(&listen, &arguments);
+        let mut server = Self { child, listen, arguments };
+        server.is_ready().then_some(server)
+    }
+
+    /// The address as the client takes it.
+    pub fn address(&self) -> String {
+        match &self.listen {
+            Listen::Tcp { ip, port } if ip.contains(':') => format!("[{ip}]:{port}"),
+            Listen::Tcp { ip, port } => format!("{ip}:{port}"),
+            Listen::Unix(path) => format!("unix:{}", path.display()),
+        }
+    }
+
+    /// The TCP port.
+    pub fn port(&self) -> u16 {
+        match self.listen {
+            Listen::Tcp { port, .. } => port,
+            Listen::Unix(_) => panic!("a unix socket has no port"),
+        }
+    }
+
+    /// Ends the process as a crash would.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Ends the process and starts another, empty one at the same address.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.revive();
+    }
+
+    /// Starts a process again after [`Memcached::kill`].
+    pub fn revive(&mut self) {
+        self.child = spawn(&self.listen, &self.arguments);
+        assert!(self.is_ready(), "memcached does not come back");
+    }
+
+    /// Stops the process: connections stay open, nothing is answered.
+    pub fn freeze(&self) {
+        self.signal(libc::SIGSTOP);
+        // The signal reaches each thread in its own time.
+        eventually(Duration::from_secs(5), || self.states().iter().all(|state| *state == 'T'));
+    }
+
+    /// The states of the process's threads, one letter each.
+    fn states(&self) -> Vec<char> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("a process");
+        let state = |task: std::io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
+            stat.rsplit(") ").next()?.chars().next()
+        };
+        tasks.filter_map(state).collect()
+    }
+
+    /// Lets a frozen process go on.
+    pub fn thaw(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    fn signal(&self, signal: i32) {
+        // SAFETY: a signal to a child of this process that has not been waited for, so that its id is still its own.
+        assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
+    }
+
+    /// A number of the server's own statistics, asked for on another connection.
+    pub fn stat(&self, name: &str) -> u64 {
+        let stats = self.stats().expect("statistics");
+        let value = stats.iter().find_map(|line| line.strip_prefix(&format!("STAT {name} ")));
+        value.expect("the statistic").parse().expect("a number")
+    }
+
+    fn stats(&self) -> std::io::Result<Vec<String>> {
+        let mut lines = Vec::new();
+        for line in BufReader::new(self.ask(b"stats\r\n")?).lines() {
+            let line = line?;
+            if line == "END" {
+                break;
+            }
+            lines.push(line);
+        }
+        Ok(lines)
+    }
+
+    fn ask(&self, command: &[u8]) -> std::io::Result<Box<dyn Read>> {
+        let limit = Some(Duration::from_secs(5));
+        Ok(match &self.listen {
+            Listen::Tcp { ip, port } => {
+                let mut stream = TcpStream::connect((*ip, *port))?;
+                stream.set_read_timeout(limit)?;
+                stream.write_all(command)?;
+                Box::new(stream)
+            }
+            Listen::Unix(path) => {
+                let mut stream = UnixStream::connect(path)?;
+                stream.set_read_timeout(limit)?;
+                stream.write_all(command)?;
+                Box::new(stream)
+            }
+        })
+    }
+
+    /// Waits until this very process answers; false if it has ended instead.
+    fn is_ready(&mut self) -> bool {
+        let begun = Instant::now();
+        let own = format!("STAT pid {}", self.child.id());
+        while begun.elapsed() < Duration::from_secs(10) {
+            if self.child.try_wait().expect("a child").is_some() {
+                return false;
+            }
+            if self.stats().is_ok_and(|stats| stats.contains(&own)) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        false
+    }
+}
+
+impl Drop for Memcached {
+    fn drop(&mut self) {
+        self.kill();
+        if let Listen::Unix(path) = &self.listen {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn spawn(listen: &Listen, arguments: &[String]) -> Child {
+    let mut command = Command::new("memcached");
+    match listen {
+        Listen::Tcp { ip, port } => command.args(["-l", ip, "-p", &port.to_string(), "-U", "0"]),
+        Listen::Unix(path) => command.args(["-s", &path.display().to_string()]),
+    };
+    // SAFETY: no more than a question.
+    if unsafe { libc::geteuid() } == 0 {
+        command.args(["-u", "root"]);
+    }
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("memcached is installed")
+}
