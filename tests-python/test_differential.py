@@ -13,9 +13,9 @@ from typing import Any
 
 import memcache
 import pytest
-from servers import memcached
 
 from cmemcache import Client
+from servers import memcached
 
 SEED = int(os.environ.get("CMEMCACHE_TEST_SEED", "20240607"))
 STEPS = int(os.environ.get("CMEMCACHE_TEST_STEPS", "4000"))

@@ -17,10 +17,10 @@ import pylibmc
 import pymemcache.client.base
 import pymemcache.serde
 import pytest
-from servers import Memcached, memcached
 
 import cmemcache
 from cmemcache import Client
+from servers import Memcached, memcached
 
 MakeClient = Callable[..., Client]
 
@@ -220,9 +220,7 @@ def test_what_pymemcache_compresses_is_read_here(make: MakeClient, server: Memca
 
 
 @pytest.mark.parametrize("hash_name", ["crc"])
-def test_pylibmc_with_crc_chooses_the_same_servers(
-    make: MakeClient, servers: list[Memcached], hash_name: str
-) -> None:
+def test_pylibmc_with_crc_chooses_the_same_servers(make: MakeClient, servers: list[Memcached], hash_name: str) -> None:
     addresses = [one.address for one in servers]
     peer, ours = pylibmc.Client(addresses, behaviors={"hash": hash_name}), make(addresses)
     for number in range(100):
@@ -249,9 +247,7 @@ def test_libmemcached_placements_choose_the_servers_of_pylibmc(
 
 
 @pytest.mark.parametrize("compress", [False, True])
-def test_the_meta_memcache_dialect_is_its_mixed_serializer(
-    make: MakeClient, server: Memcached, compress: bool
-) -> None:
+def test_the_meta_memcache_dialect_is_its_mixed_serializer(make: MakeClient, server: Memcached, compress: bool) -> None:
     serializer = meta_memcache.serializer.MixedSerializer()
     ours = make([server.address], dialect="meta-memcache")
     for name, value in keys().items():

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from servers import Memcached, memcached
 
 import cmemcache
 from cmemcache import Item, StringClient
+from servers import Memcached, memcached
 
 
 @pytest.fixture
@@ -252,8 +252,8 @@ def test_metrics_count_what_was_done(strings: StringClient) -> None:
 def test_binary_keys_are_any_bytes(server: Memcached) -> None:
     with StringClient([server.address], protocol="meta", binary_keys=True) as strings:
         keys = [b"\0\r\n ", bytes(range(186)), "a b"]
-        assert strings.set_multi({key: b"value" for key in keys}) == []
-        assert strings.get_multi(keys) == {key: b"value" for key in keys}
+        assert strings.set_multi(dict.fromkeys(keys, b"value")) == []
+        assert strings.get_multi(keys) == dict.fromkeys(keys, b"value")
         assert strings.get(b"\0\r\n ") == b"value"
         with pytest.raises(cmemcache.KeyTooLongError):
             strings.get(b"x" * 187)

@@ -157,7 +157,7 @@ def test_values_of_other_writers_are_named() -> None:
     ],
 )
 def test_malformed_values_raise_and_do_not_return_something(data: bytes, flags: int) -> None:
-    with pytest.raises(Exception):
+    with pytest.raises(cmemcache.ValueDecodeError):
         Codec().decode(data, flags)
 
 

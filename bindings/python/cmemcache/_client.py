@@ -21,6 +21,7 @@ from ._errors import (
     KeyTypeError,
     NoServersError,
     ServerDownError,
+    ValueDecodeError,
     ValueTooLargeError,
 )
 from ._expiry import Expiry, seconds_of
@@ -28,7 +29,7 @@ from ._flags import FLAG_INTEGER, FLAG_LONG, FLAG_PICKLE, FLAG_TEXT, FLAG_ZLIB
 from ._keys import MAX_KEY_LENGTH, KeyRules, check_key, cmemcache_hash
 from ._options import Dialect, Errors, Failover, Placement, WireProtocol, choice, core_hash, core_options
 from ._servers import ServerSpec
-from ._values import Codec, Pickling, Serializer, SerializerCodec, undecodable
+from ._values import Codec, Pickling, Serializer, SerializerCodec
 
 
 class Client(BaseClient):
@@ -211,8 +212,8 @@ class Client(BaseClient):
                 continue
             try:
                 values[key] = decode(data, flags)
-            except Exception as cause:
-                errors[key] = undecodable(cause, key, flags)
+            except ValueDecodeError as error:
+                errors[key] = error.of(key, flags)
                 values[key] = None
         if errors:
             self._finish({key: value for key, value in values.items() if key not in errors}, errors)
@@ -221,8 +222,8 @@ class Client(BaseClient):
     def _load(self, key: object, data: bytes, flags: int) -> Any:
         try:
             return self._decode(data, flags)
-        except Exception as cause:
-            self._report(undecodable(cause, key, flags))
+        except ValueDecodeError as error:
+            self._report(error.of(key, flags))
             return None
 
     # Storing

@@ -13,7 +13,7 @@ from typing import Any
 from ._errors import ForeignValueError, UnknownFlagsError
 from ._flags import FLAG_BYTES, FLAG_INTEGER, FLAG_LONG, FLAG_PICKLE
 from ._options import Dialect
-from ._values import Codec
+from ._values import Codec, attempt
 
 
 class LibmcCodec(Codec):
@@ -51,13 +51,13 @@ class LibmcCodec(Codec):
         if flags == FLAG_BYTES:
             return data
         if flags & self._BOOL:
-            return bool(int(data))
+            return bool(attempt(int, data, flags, ValueError))
         if flags & (FLAG_INTEGER | FLAG_LONG):
-            return int(data)
+            return attempt(int, data, flags, ValueError)
         if flags & self._MARSHAL:
-            return marshal.loads(data)
+            return attempt(marshal.loads, data, flags, ValueError, TypeError, EOFError)
         if flags & FLAG_PICKLE:
-            return self.pickling.load(data)
+            return attempt(self.pickling.load, data, flags, Exception)
         raise UnknownFlagsError("no type has these flags in libmc", flags)
 
 
@@ -76,11 +76,11 @@ class MetaMemcacheCodec(Codec):
         return b"%d" % value, FLAG_INTEGER
 
     def decode(self, data: bytes, flags: int) -> Any:
-        return data.decode() if flags == self._TEXT else super().decode(data, flags)
+        return self.decode_typed(data, flags) if flags == self._TEXT else super().decode(data, flags)
 
     def decode_typed(self, data: bytes, flags: int) -> Any:
         if flags == self._TEXT:
-            return data.decode()
+            return attempt(bytes.decode, data, flags, ValueError)
         if flags & self._ZSTD:
             raise ForeignValueError(
                 "compressed with zstd, which meta-memcache does with a dictionary of its own", flags
@@ -88,9 +88,9 @@ class MetaMemcacheCodec(Codec):
         if flags == self._BINARY:
             return data
         if flags in (FLAG_INTEGER, FLAG_LONG):
-            return int(data)
+            return attempt(int, data, flags, ValueError)
         if flags == FLAG_PICKLE:
-            return self.pickling.load(data)
+            return attempt(self.pickling.load, data, flags, Exception)
         raise UnknownFlagsError("no type has these flags in meta-memcache", flags)
 
 

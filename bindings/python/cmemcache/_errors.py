@@ -197,6 +197,12 @@ class ValueDecodeError(CacheError, ValueError):
     def __str__(self) -> str:
         return f"cannot read the value of {self.key!r} (flags {self.flags:#x}): {self.detail}"
 
+    def of(self, key: object, flags: int) -> ValueDecodeError:
+        """The same error, of the value under this key with these flags."""
+        self.key = key
+        self.flags = flags
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.detail, self.flags, self.key))
 

@@ -57,6 +57,8 @@ def _bind(name: str, arguments: list[Any], result: Any) -> Callable[..., Any]:
 
 #: packed_call(client, request, its length, value, its length, reply address, its capacity, status address) -> length
 packed_call = _bind("packed_call", [_u64, ctypes.c_char_p, _u64, ctypes.c_char_p, _u64, _u64, _u64], ctypes.c_uint64)
+# Bound by hand too: the generated function turns what a signal handler raises inside it into a TypeError.
+_packed_release = _bind("packed_release", [_u64], None)
 
 
 class Reply:
@@ -88,7 +90,7 @@ class Reply:
         """Frees the payload that the library keeps, if any. Doing it twice does no harm."""
         kept = self.kept()
         if kept is not None:
-            generated.packed_release(kept[2])
+            _packed_release(kept[2], self.status_address)
             self.buffer[1] = b"\0"
 
     def panic(self) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import pickle
 import zlib
 from io import BytesIO
-from typing import Any, Callable, Optional, Protocol
+from typing import Any, Callable, Optional, Protocol, TypeVar
 
 from . import _portable
 from ._errors import ForeignValueError, UnknownFlagsError, ValueDecodeError
@@ -33,6 +33,8 @@ from ._flags import (
     FLAG_ZLIB,
 )
 from ._numbers import uint32
+
+_T = TypeVar("_T")
 
 
 class Serializer(Protocol):
@@ -132,22 +134,27 @@ class Codec:
         return data, flags
 
     def decode(self, data: bytes, flags: int) -> Any:
-        """The object of stored bytes and flags.
+        """The object of stored bytes and flags. Raises ValueDecodeError, whatever is wrong with them.
 
-        Raises UnknownFlagsError, ForeignValueError, or what the decompressor, the unpickler or a malformed value raises.
+        Only what may raise anything (an unpickler, a decompressor) is guarded against everything: an exception that a signal
+        handler throws elsewhere in here is the program's own.
         """
         if flags == FLAG_BYTES:
             return data
-        if flags & self.compressed_flag and flags & ~FLAG_ZLIB != FLAG_PORTABLE:
-            data = self._decompressor(data)
-            flags &= ~self.compressed_flag
         if flags & ~FLAG_ZLIB == FLAG_PORTABLE:
-            return _portable.decode(self._decompressor(data) if flags & FLAG_ZLIB else data)
+            text = self._decompress(data, flags) if flags & FLAG_ZLIB else data
+            return attempt(_portable.decode, text, flags, ValueError, RecursionError)
+        if flags & self.compressed_flag:
+            data = self._decompress(data, flags)
+            flags &= ~self.compressed_flag
         if flags == FLAG_JAVA:
             raise ForeignValueError("a Java object, which only a Java client can read", flags)
         if flags == FLAG_LEASE:
             raise ForeignValueError("the marker of a lease, no value", flags)
         return self.decode_typed(data, flags)
+
+    def _decompress(self, data: bytes, flags: int) -> bytes:
+        return attempt(self._decompressor, data, flags, Exception)
 
     def encode_plain(self, kind: type, value: Any) -> tuple[bytes, int]:
         """The form of a value whose type is exactly bytes, str or int."""
@@ -165,13 +172,29 @@ class Codec:
         """The object of uncompressed bytes, tried in the order in which python-memcached tries the flags."""
         if flags == FLAG_BYTES:
             return data
-        if flags & FLAG_TEXT:
-            return data.decode()
-        if flags & (FLAG_INTEGER | FLAG_LONG):
-            return int(data)
+        try:
+            if flags & FLAG_TEXT:
+                return data.decode()
+            if flags & (FLAG_INTEGER | FLAG_LONG):
+                return int(data)
+        except ValueError as error:
+            raise malformed(error, flags) from error
         if flags & FLAG_PICKLE:
-            return self.pickling.load(data)
+            return attempt(self.pickling.load, data, flags, Exception)
         raise UnknownFlagsError("no type has these flags", flags)
+
+
+def attempt(read: Callable[[bytes], _T], data: bytes, flags: int, *errors: type[Exception]) -> _T:
+    """What `read` makes of the bytes; any of these errors becomes a ValueDecodeError."""
+    try:
+        return read(data)
+    except errors as error:
+        raise malformed(error, flags) from error
+
+
+def malformed(error: Exception, flags: int) -> ValueDecodeError:
+    """The error of a value that is not what its flags say."""
+    return ValueDecodeError(f"{type(error).__name__}: {error}", flags)
 
 
 class SerializerCodec(Codec):
@@ -188,13 +211,4 @@ class SerializerCodec(Codec):
         return data, uint32("flags", flags)
 
     def decode(self, data: bytes, flags: int) -> Any:
-        return self._serializer.loads(data, flags)
-
-
-def undecodable(error: Exception, key: object, flags: int) -> ValueDecodeError:
-    """The error that names key and flags, for whatever decoding has raised."""
-    if not isinstance(error, ValueDecodeError):
-        error = ValueDecodeError(f"{type(error).__name__}: {error}", flags)
-    error.key = key
-    error.flags = flags
-    return error
+        return attempt(lambda stored: self._serializer.loads(stored, flags), data, flags, Exception)
