@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::address::ServerSpec;
 use crate::error::{Error, Result};
-use crate::key::{KeyEncoding, MAX_KEY_LENGTH};
+use crate::key::{KeyEncoding, MAX_BINARY_KEY_LENGTH, MAX_KEY_LENGTH};
 
 /// Which protocol to speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -163,9 +163,13 @@ impl Config {
         if self.key_prefix.is_empty() {
             return Ok(());
         }
-        if self.key_prefix.len() >= MAX_KEY_LENGTH {
+        let limit = match self.key_encoding {
+            KeyEncoding::Text => MAX_KEY_LENGTH,
+            KeyEncoding::Base64 => MAX_BINARY_KEY_LENGTH,
+        };
+        if self.key_prefix.len() >= limit {
             let length = self.key_prefix.len();
-            return Err(Error::invalid(format!("key_prefix of {length} bytes leaves no room in {MAX_KEY_LENGTH} for a key")));
+            return Err(Error::invalid(format!("key_prefix of {length} bytes leaves no room in {limit} for a key")));
         }
         crate::key::Key::parse_in(b"", &self.key_prefix, self.key_encoding)
             .map(|_| ())
