@@ -24,6 +24,16 @@ pub(crate) enum Slot {
     Tombstone,
 }
 
+/// Whether a request goes alone.
+///
+/// Reads in company are sent as one classic `get` of many keys, on connections that speak meta too: the server answers it in
+/// half the time of as many commands, and every value in the reply names its key, which is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Company {
+    Alone,
+    Several,
+}
+
 #[derive(Debug)]
 struct Pending {
     expect: Expect,
@@ -72,24 +82,27 @@ impl Machine {
 
     /// Appends a request to the bytes to send, without the value of a store and the line end behind it. None of the bytes to
     /// send may have been sent yet.
-    pub(crate) fn push(&mut self, request: &Request<'_>, slot: Slot) -> Result<(), Unsupported> {
+    pub(crate) fn push(&mut self, request: &Request<'_>, slot: Slot, company: Company) -> Result<(), Unsupported> {
+        let dialect = match company {
+            Company::Several if request.can_join() => Dialect::Classic,
+            _ => self.dialect,
+        };
         let expect = match self.join(request) {
             Some(expect) => expect,
             None => {
                 self.line = self.out.len();
                 self.opaque = self.opaque.wrapping_add(1);
-                request.encode(self.dialect, self.opaque, &mut self.out)?
+                request.encode(dialect, self.opaque, &mut self.out)?
             }
         };
         let before = self.keys.len();
-        request.write_echoed_key(self.dialect, &mut self.keys);
+        request.write_echoed_key(dialect, &mut self.keys);
         let key_length = self.keys.len() - before;
         self.pending.push_back(Pending { expect, slot, key_length });
         Ok(())
     }
 
-    /// Makes one command of consecutive reads in the classic dialect, where the server writes a reply of its own to each
-    /// command: a hundred gets cost it ten times as much as a get of a hundred keys.
+    /// Makes one command of consecutive classic reads.
     fn join(&mut self, request: &Request<'_>) -> Option<Expect> {
         if self.out.is_empty() || self.out.len() - self.line > LONGEST_LINE {
             return None;
@@ -192,7 +205,7 @@ mod tests {
         let mut machine = Machine::new(dialect);
         for key in keys {
             let key = Key::parse(key.as_bytes()).unwrap();
-            machine.push(&Request::Get { key, cas: false, exptime: None }, Slot::Own).unwrap();
+            machine.push(&Request::Get { key, cas: false, exptime: None }, Slot::Own, Company::Several).unwrap();
         }
         machine
     }
@@ -253,8 +266,21 @@ mod tests {
     }
 
     #[test]
-    fn meta_reads_stay_commands_of_their_own() {
-        let machine = machine(Dialect::Meta, &["a", "b"]);
-        assert_eq!(machine.out().split(|byte| *byte == b'\n').count(), 3);
+    fn reads_in_company_share_a_command_in_meta_too_and_lone_ones_keep_their_opaque() {
+        assert_eq!(machine(Dialect::Meta, &["a", "b"]).out(), b"get a b\r\n");
+        let mut alone = Machine::new(Dialect::Meta);
+        let key = Key::parse(b"a").unwrap();
+        alone.push(&Request::Get { key, cas: false, exptime: None }, Slot::Own, Company::Alone).unwrap();
+        assert_eq!(alone.out(), b"mg a v f O1\r\n");
+    }
+
+    #[test]
+    fn a_read_after_another_request_begins_a_command() {
+        let key = Key::parse(b"a").unwrap();
+        let mut machine = machine(Dialect::Classic, &["a"]);
+        machine.push(&Request::Delete { key }, Slot::Own, Company::Several).unwrap();
+        machine.push(&Request::Get { key, cas: false, exptime: None }, Slot::Own, Company::Several).unwrap();
+        machine.push(&Request::Get { key, cas: true, exptime: None }, Slot::Own, Company::Several).unwrap();
+        assert_eq!(machine.out(), b"get a\r\ndelete a\r\nget a\r\ngets a\r\n");
     }
 }

@@ -16,7 +16,6 @@ use ticket::Ticket;
 
 use crate::proto::Dialect;
 
-
 /// Values up to this are copied behind their request, larger ones are written from where they stand: a piece of its own in a
 /// vectored write costs the kernel about as much as this copy.
 pub(crate) const COPIED_VALUE: usize = 4 * 1024;

@@ -11,7 +11,7 @@ use std::thread::Thread;
 
 use bytes::Bytes;
 
-use super::machine::{Machine, Slot};
+use super::machine::{Company, Machine, Slot};
 use super::{Connection, COPIED_VALUE};
 use crate::error::{Error, ErrorKind};
 use crate::proto::{Reply, Request, Value};
@@ -129,14 +129,14 @@ impl Ticket {
         self.body().request.is_some()
     }
 
-    /// Puts the request on a connection; false when the caller has left or the request could not be put there.
-    pub(crate) fn board(&self, machine: &mut Machine, slot: Slot) -> bool {
+    /// Puts the request on a connection, as one of several or not; false when the caller has left or the request could not be put there.
+    pub(crate) fn board(&self, machine: &mut Machine, company: Company) -> bool {
         let mut body = self.body();
         if !matches!(body.state, State::Waiting) {
             return false;
         }
         let Some(request) = body.request() else { return false };
-        match machine.push(&request, slot) {
+        match machine.push(&request, Slot::Follower, company) {
             Ok(()) => {
                 if let Some(value) = request.body() {
                     machine.push_body(value);

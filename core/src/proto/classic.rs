@@ -130,9 +130,7 @@ pub(super) fn head(line: &[u8], expect: &Expect, key: &[u8]) -> Result<Head, Vio
         (b"EXISTS", Shape::ClassicStore) => Reply::Exists,
         (b"DELETED", Shape::ClassicDelete) => Reply::Done,
         (b"TOUCHED", Shape::ClassicTouch) => Reply::Done,
-        (b"NOT_FOUND", Shape::ClassicStore | Shape::ClassicDelete | Shape::ClassicArith | Shape::ClassicTouch) => {
-            Reply::Miss
-        }
+        (b"NOT_FOUND", Shape::ClassicStore | Shape::ClassicDelete | Shape::ClassicArith | Shape::ClassicTouch) => Reply::Miss,
         (b"OK", Shape::Ok) => Reply::Done,
         (_, Shape::Version) if line.starts_with(VERSION) => return Ok(Head::Version),
         (_, Shape::ClassicArith) if line.first().is_some_and(u8::is_ascii_digit) => {

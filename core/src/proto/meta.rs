@@ -63,14 +63,7 @@ pub(super) fn delete(key: &Key<'_>, opaque: u32, out: &mut Vec<u8>) -> Shape {
     Shape::MetaDelete
 }
 
-pub(super) fn arith(
-    key: &Key<'_>,
-    up: bool,
-    delta: u64,
-    initial: Option<Initial>,
-    opaque: u32,
-    out: &mut Vec<u8>,
-) -> Shape {
+pub(super) fn arith(key: &Key<'_>, up: bool, delta: u64, initial: Option<Initial>, opaque: u32, out: &mut Vec<u8>) -> Shape {
     command(b"ma ", key, out);
     out.extend_from_slice(if up { b" MI" } else { b" MD" });
     unsigned(b" D", delta, out);

@@ -182,12 +182,17 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Whether many requests of this kind can be one command of the classic dialect.
+    pub(crate) fn can_join(&self) -> bool {
+        matches!(self, Self::Get { key, exptime: None, .. } if key.encoding() == KeyEncoding::Text)
+    }
+
     /// Appends the key of a classic get to the one that ends `out`, so that one command reads both keys. `None`, with nothing
     /// appended, when the two cannot be one command. `before` is what the reply to the former had to look like; the new
     /// expectations of both are returned.
     pub(crate) fn join(&self, before: &Expect, out: &mut Vec<u8>) -> Option<(Expect, Expect)> {
-        let Self::Get { key, cas, exptime: None } = self else { return None };
-        if before.shape != (Shape::ClassicGet { cas: *cas }) || key.encoding() == KeyEncoding::Base64 {
+        let Self::Get { key, cas, .. } = self else { return None };
+        if before.shape != (Shape::ClassicGet { cas: *cas }) || !self.can_join() {
             return None;
         }
         classic::join(key, out);

@@ -392,7 +392,13 @@ impl<'r> Lane<'r> {
         self.end(error, true)
     }
 
-    fn exchange(&mut self, mut connection: Box<Connection>, work: &mut dyn Work<'r>, now: Instant, wait: &mut Interests) -> Step {
+    fn exchange(
+        &mut self,
+        mut connection: Box<Connection>,
+        work: &mut dyn Work<'r>,
+        now: Instant,
+        wait: &mut Interests,
+    ) -> Step {
         let mut larges = mem::take(&mut self.larges);
         let outcome = self.pass(&mut connection, &mut larges, work, now);
         self.larges = larges;
@@ -477,7 +483,12 @@ impl<'r> Lane<'r> {
     }
 
     /// Encodes the next portion of requests.
-    fn encode(&mut self, connection: &mut Connection, larges: &mut VecDeque<Large<'r>>, work: &dyn Work<'r>) -> Result<(), Fault> {
+    fn encode(
+        &mut self,
+        connection: &mut Connection,
+        larges: &mut VecDeque<Large<'r>>,
+        work: &dyn Work<'r>,
+    ) -> Result<(), Fault> {
         let company = if self.len == 1 { Company::Alone } else { Company::Several };
         while self.next < self.len && connection.machine.out().len() < PORTION {
             let request = work.request(self.number, self.next);
@@ -723,7 +734,9 @@ enum Heard {
 
 fn hear(step: Greeting, reply: &Reply<'_>) -> Heard {
     match (step, reply) {
-        (Greeting::Version, Reply::Version(text)) => Version::parse(text).map_or(Heard::Speaks(Dialect::Classic), Heard::Version),
+        (Greeting::Version, Reply::Version(text)) => {
+            Version::parse(text).map_or(Heard::Speaks(Dialect::Classic), Heard::Version)
+        }
         (Greeting::Probe(_), Reply::Probed(Some(dialect))) => Heard::Speaks(*dialect),
         (Greeting::Probe(version), Reply::Probed(None)) => {
             Heard::Speaks(if version.speaks_meta() { Dialect::Meta } else { Dialect::Classic })

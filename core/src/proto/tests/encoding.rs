@@ -68,8 +68,7 @@ fn stores_write_the_head_line_alone() {
 
 #[test]
 fn the_numbers_of_a_store_reach_their_limits() {
-    let request =
-        Request::Store { key: key("k"), mode: StoreMode::Set, value: b"", flags: u32::MAX, exptime: i32::MAX };
+    let request = Request::Store { key: key("k"), mode: StoreMode::Set, value: b"", flags: u32::MAX, exptime: i32::MAX };
     check(
         &request,
         ("ms k 0 F4294967295 T2147483647 O7\r\n", Shape::MetaStore),
@@ -82,11 +81,7 @@ fn the_numbers_of_a_store_reach_their_limits() {
 
 #[test]
 fn deletes_counters_and_touches_are_one_line() {
-    check(
-        &Request::Delete { key: key("k") },
-        ("md k O7\r\n", Shape::MetaDelete),
-        ("delete k\r\n", Shape::ClassicDelete),
-    );
+    check(&Request::Delete { key: key("k") }, ("md k O7\r\n", Shape::MetaDelete), ("delete k\r\n", Shape::ClassicDelete));
     check(
         &Request::Arith { key: key("k"), up: true, delta: 1, initial: None },
         ("ma k MI D1 v O7\r\n", Shape::MetaArith),
@@ -109,19 +104,11 @@ fn what_only_meta_can_do_is_refused_in_classic_before_a_byte_is_written() {
     let binary = Key::parse_in(b"", b"a b", KeyEncoding::Base64).unwrap();
     let initial = Some(Initial { value: 10, exptime: 60 });
     let cases = [
-        (
-            Request::Arith { key: key("k"), up: true, delta: 1, initial },
-            "ma k MI D1 N60 J10 v O7\r\n",
-            Shape::MetaArith,
-        ),
+        (Request::Arith { key: key("k"), up: true, delta: 1, initial }, "ma k MI D1 N60 J10 v O7\r\n", Shape::MetaArith),
         (Request::Metadata { key: key("k") }, "me k\r\n", Shape::MetaMetadata),
         (Request::Metadata { key: binary }, "me YSBi b\r\n", Shape::MetaMetadata),
         (Request::Probe { key: key("k") }, "mg k v O7\r\n", Shape::Probe),
-        (
-            Request::Get { key: binary, cas: true, exptime: Some(1) },
-            "mg YSBi b v f c T1 O7\r\n",
-            Shape::MetaGet { cas: true },
-        ),
+        (Request::Get { key: binary, cas: true, exptime: Some(1) }, "mg YSBi b v f c T1 O7\r\n", Shape::MetaGet { cas: true }),
         (
             Request::Store { key: binary, mode: StoreMode::Add, value: b"x", flags: 1, exptime: 2 },
             "ms YSBi 1 b F1 T2 ME O7\r\n",
@@ -129,11 +116,7 @@ fn what_only_meta_can_do_is_refused_in_classic_before_a_byte_is_written() {
         ),
         (Request::Delete { key: binary }, "md YSBi b O7\r\n", Shape::MetaDelete),
         (Request::Touch { key: binary, exptime: 0 }, "mg YSBi b T0 O7\r\n", Shape::MetaTouch),
-        (
-            Request::Arith { key: binary, up: true, delta: 2, initial: None },
-            "ma YSBi b MI D2 v O7\r\n",
-            Shape::MetaArith,
-        ),
+        (Request::Arith { key: binary, up: true, delta: 2, initial: None }, "ma YSBi b MI D2 v O7\r\n", Shape::MetaArith),
     ];
     for (request, meta, shape) in cases {
         assert_eq!(encoded(&request, Dialect::Meta), (meta.to_owned(), shape));

@@ -238,9 +238,7 @@ fn an_exptime_can_be_given_while_reading_and_without() {
         assert_eq!(client.ask(Request::Get { key: k, cas: false, exptime: Some(-1) }), value(b"v", 9));
         assert_eq!(client.get(k), Reply::Miss, "it has expired");
         client.store(k, StoreMode::Set, b"v");
-        let Reply::Value { cas, .. } = client.ask(Request::Get { key: k, cas: true, exptime: Some(-1) }) else {
-            panic!()
-        };
+        let Reply::Value { cas, .. } = client.ask(Request::Get { key: k, cas: true, exptime: Some(-1) }) else { panic!() };
         assert!(cas > 0);
         assert_eq!(client.get(k), Reply::Miss);
     });
@@ -265,8 +263,7 @@ fn pipelined_requests_are_answered_in_order() {
         for (at, name) in names.iter().enumerate().filter(|(at, _)| at % 3 != 0) {
             assert_eq!(client.store(key(name), StoreMode::Set, &body(at, name)), Reply::Done);
         }
-        let requests: Vec<_> =
-            names.iter().map(|name| Request::Get { key: key(name), cas: false, exptime: None }).collect();
+        let requests: Vec<_> = names.iter().map(|name| Request::Get { key: key(name), cas: false, exptime: None }).collect();
         for (at, reply) in client.pipeline(&requests).into_iter().enumerate() {
             let expected = if at % 3 == 0 { Reply::Miss } else { value(&body(at, &names[at]), 9) };
             assert_eq!(reply, expected, "{at}");
