@@ -298,18 +298,14 @@ mod tests {
             let error = ServerSpec::parse("localhost", weight).expect_err("out of range");
             assert_eq!(error.kind(), ErrorKind::InvalidArgument);
             let message = error.message();
-            assert!(
-                message.contains(&format!("weight {weight} of server \"localhost\" is not in 1 to 10000")),
-                "{message}"
-            );
+            assert!(message.contains(&format!("weight {weight} of server \"localhost\" is not in 1 to 10000")), "{message}");
             assert!(message.contains("a port belongs into the address"), "{message}");
         }
     }
 
     #[test]
     fn no_text_makes_the_parser_panic() {
-        let pieces =
-            ["", ":", "[", "]", "%", "/", ".", "1", "11211", "a", "é", "\0", " ", "inet:", "inet6:", "unix:", "::1"];
+        let pieces = ["", ":", "[", "]", "%", "/", ".", "1", "11211", "a", "é", "\0", " ", "inet:", "inet6:", "unix:", "::1"];
         let mut accepted = 0;
         for a in pieces {
             for b in pieces {

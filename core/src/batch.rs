@@ -58,7 +58,13 @@ impl<'r> Work<'r> for Round<'_, 'r, '_> {
 }
 
 /// Runs the requests at these places of a batch. Every one of them ends in the sink exactly once.
-pub(crate) fn run(cluster: &Cluster, batch: &Batch<'_, '_>, places: Vec<u32>, sink: &mut dyn Sink, deadline: &Deadline) -> Result<()> {
+pub(crate) fn run(
+    cluster: &Cluster,
+    batch: &Batch<'_, '_>,
+    places: Vec<u32>,
+    sink: &mut dyn Sink,
+    deadline: &Deadline,
+) -> Result<()> {
     if cluster.servers().is_empty() {
         return Err(Error::new(ErrorKind::NoServers, "the client has no servers"));
     }

@@ -408,7 +408,13 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::store`].
-    pub fn replace(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>, flags: u32, exptime: Exptime) -> Result<StoreOutcome> {
+    pub fn replace(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+        flags: u32,
+        exptime: Exptime,
+    ) -> Result<StoreOutcome> {
         self.store(StoreMode::Replace, key, value, flags, exptime)
     }
 
@@ -501,7 +507,8 @@ impl Client {
             None => None,
             Some(create) => Some(Initial { value: create.initial, exptime: to_wire(create.exptime)? }),
         };
-        let count = |initial| self.call(cluster, key, Request::Arith { key: *key, up, delta, initial }, |reply| to_number(&reply));
+        let count =
+            |initial| self.call(cluster, key, Request::Arith { key: *key, up, delta, initial }, |reply| to_number(&reply));
         let Some(made) = initial else { return count(None) };
         match count(initial) {
             Err(error) if error.kind() == ErrorKind::Unsupported => {}
@@ -565,7 +572,11 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::get_multi`], and `InvalidArgument` for an exptime past 2^31-1.
-    pub fn set_multi<K: AsRef<[u8]>, V: AsRef<[u8]>>(&self, entries: &[(K, V, u32)], exptime: Exptime) -> Result<Each<StoreOutcome>> {
+    pub fn set_multi<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &self,
+        entries: &[(K, V, u32)],
+        exptime: Exptime,
+    ) -> Result<Each<StoreOutcome>> {
         let cluster = self.cluster()?;
         let exptime = to_wire(exptime)?;
         let keys = parse_all(&cluster, entries.iter().map(|entry| entry.0.as_ref()))?;

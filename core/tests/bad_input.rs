@@ -6,8 +6,7 @@ mod support;
 use std::time::Duration;
 
 use cmemcache::{
-    Address, Client, Config, Create, Error, ErrorKind, Exptime, KeyEncoding, Result, ServerSpec, Spin, StoreMode,
-    WireProtocol,
+    Address, Client, Config, Create, Error, ErrorKind, Exptime, KeyEncoding, Result, ServerSpec, Spin, StoreMode, WireProtocol,
 };
 use support::{client, config, failure, Memcached, Peer};
 
@@ -208,7 +207,8 @@ fn deadlines_of_single_calls_are_held_to_the_same_range() {
 
 #[test]
 fn a_malformed_server_is_an_error_at_construction_that_names_it() {
-    for text in ["11211", "", "/run/memcached.sock", "host:port", "host:0", "host:65536", "::1", "unix:run", "tcp://h:1", "a b"] {
+    for text in ["11211", "", "/run/memcached.sock", "host:port", "host:0", "host:65536", "::1", "unix:run", "tcp://h:1", "a b"]
+    {
         let error = failure(Config::new(["127.0.0.1:11211", text]), ErrorKind::InvalidArgument);
         assert!(error.message().starts_with(&format!("server {text:?}: ")), "{error}");
         assert!(Address::parse(text).is_err());

@@ -34,7 +34,15 @@ pub fn packed_layout_version() -> u32 {
 
 /// Runs one packed call.
 #[must_use]
-pub fn packed_call(client: u64, request: u64, request_length: u64, value: u64, value_length: u64, reply: u64, reply_capacity: u64) -> u64 {
+pub fn packed_call(
+    client: u64,
+    request: u64,
+    request_length: u64,
+    value: u64,
+    value_length: u64,
+    reply: u64,
+    reply_capacity: u64,
+) -> u64 {
     // SAFETY: that the three pieces of memory are the caller's and as long as it says is the contract of the packed call.
     unsafe {
         let request = foreign(request, request_length);

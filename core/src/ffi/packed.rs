@@ -310,9 +310,8 @@ impl<'c> Packed<'c> {
         let keys = self.keys(lengths, fields)?;
         let values = Fields(value).pieces(value_lengths)?;
         let mode = StoreMode::Set;
-        let request = |place: usize| {
-            Request::Store { key: keys[place], mode, value: values[place], flags: flags[place], exptime }
-        };
+        let request =
+            |place: usize| Request::Store { key: keys[place], mode, value: values[place], flags: flags[place], exptime };
         let check = |place: usize| check_size(self.cluster, values[place]);
         self.batch(&Batch { keys: &keys, request: &request, is_read: false }, false, check, answer)
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    handles, split, CacheError, ClientOptions, DeleteResult, GetResult, Item, ServerMetrics, ServerReply, ServerSpec, ServerStats,
-    Spin, StoreEntry, StoreResult,
+    handles, split, CacheError, ClientOptions, DeleteResult, GetResult, Item, ServerMetrics, ServerReply, ServerSpec,
+    ServerStats, Spin, StoreEntry, StoreResult,
 };
 use crate::client::{Client, Create};
 use crate::config::{self, Config};

@@ -43,10 +43,7 @@ fn cost(ring: &Ring, keys: &[String]) -> f64 {
 #[ignore = "measures; run it alone and in release"]
 fn cost_of_a_pick() {
     println!("median ns per pick");
-    println!(
-        "{:15} {:>9} {:>8} {:>8} {:>8} {:>8} {:>12}",
-        "scheme", "key bytes", "1", "10", "100", "1000", "build 1000"
-    );
+    println!("{:15} {:>9} {:>8} {:>8} {:>8} {:>8} {:>12}", "scheme", "key bytes", "1", "10", "100", "1000", "build 1000");
     for (scheme, length) in SCHEMES.iter().flat_map(|scheme| [20, 100, 250].map(|length| (*scheme, length))) {
         let keys = keys(length);
         let costs = [1, 10, 100, 1000].map(|count| cost(&Ring::new(scheme, &servers(count)), &keys));

@@ -36,9 +36,7 @@ struct Point {
 impl Continuum {
     /// `MEMCACHED_BEHAVIOR_KETAMA`: 100 points per server, whatever its weight.
     pub(super) fn of_equals(servers: &[ServerSpec]) -> Self {
-        Self::new(servers, |_, name| {
-            (0..POINTS).map(|i| hash::one_at_a_time(&[format!("{name}-{i}").as_bytes()])).collect()
-        })
+        Self::new(servers, |_, name| (0..POINTS).map(|i| hash::one_at_a_time(&[format!("{name}-{i}").as_bytes()])).collect())
     }
 
     /// `MEMCACHED_BEHAVIOR_KETAMA_WEIGHTED`: about 160 points per server, by weight.
@@ -131,11 +129,8 @@ mod tests {
         ];
         for cluster in clusters {
             let continuum = continuum(cluster);
-            let mut points: Vec<(u32, usize)> = cluster
-                .iter()
-                .enumerate()
-                .flat_map(|(server, values)| values.iter().map(move |v| (*v, server)))
-                .collect();
+            let mut points: Vec<(u32, usize)> =
+                cluster.iter().enumerate().flat_map(|(server, values)| values.iter().map(move |v| (*v, server))).collect();
             points.sort_unstable();
             let around = |value: &u32| [value.wrapping_sub(1), *value, value.wrapping_add(1)];
             for hash in cluster.iter().copied().flatten().chain(&borders).flat_map(around) {

@@ -68,8 +68,7 @@ fn servers_are_chosen_as_by_libmemcached_and_python_memcached() {
     for case in cases(&vectors("placement.json")) {
         let address = |server: &Value| format!("{}:{}", text(&server["host"]), server["port"]);
         let spec = |server| ServerSpec::parse(&address(server), index(&server["weight"]) as u32);
-        let servers: Vec<_> =
-            list(&case["servers"]).iter().map(|server| spec(server).expect("a legal server")).collect();
+        let servers: Vec<_> = list(&case["servers"]).iter().map(|server| spec(server).expect("a legal server")).collect();
         let chosen = case["server_index"].as_object().expect("an index per scheme");
         assert_eq!(chosen.len(), 4);
         for (scheme, expected) in chosen {
@@ -241,9 +240,8 @@ fn removing_one_of_five_servers_moves_as_many_keys_as_the_scheme_promises() {
     let share = |placement| {
         let (all, without) = (five(11211), [&five(11211)[..2], &five(11211)[3..]].concat());
         let (ring, smaller) = (Ring::new(placement, &all), Ring::new(placement, &without));
-        let moved = |name: &String| {
-            all[server_of(&ring, &key(name))].address != without[server_of(&smaller, &key(name))].address
-        };
+        let moved =
+            |name: &String| all[server_of(&ring, &key(name))].address != without[server_of(&smaller, &key(name))].address;
         (0..KEYS).map(|i| format!("user:{i}")).filter(moved).count() as f64 / KEYS as f64
     };
     for placement in [Placement::Modulo, Placement::Modula] {

@@ -27,7 +27,8 @@ fn exercise(client: &Client, count: usize) {
             assert_eq!(item.cas, None);
         }
     }
-    let tokens: Vec<u64> = client.gets_multi(&present).unwrap().into_iter().map(|item| item.unwrap().unwrap().cas.unwrap()).collect();
+    let tokens: Vec<u64> =
+        client.gets_multi(&present).unwrap().into_iter().map(|item| item.unwrap().unwrap().cas.unwrap()).collect();
     for (key, token) in present.iter().zip(&tokens).take(3) {
         assert_eq!(client.cas(key, "new", *token, 0, Exptime::Never).unwrap(), StoreOutcome::Stored);
         assert_eq!(client.cas(key, "newer", *token, 0, Exptime::Never).unwrap(), StoreOutcome::Exists);

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cmemcache::{Client, Config, Create, Exptime, WireProtocol, LAST_EXPTIME};
 
-use crate::support::{client, config, eventually, Memcached};
 use crate::both_dialects;
+use crate::support::{client, config, eventually, Memcached};
 
 const DAY: u32 = 86_400;
 

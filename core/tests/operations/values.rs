@@ -10,8 +10,7 @@ fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
 }
 
-const SIZES: [usize; 14] =
-    [0, 1, 2, 4095, 4096, 4097, 16_381, 16_383, 16_384, 16_385, 65_536, 300_000, 1_000_000, 1_048_400];
+const SIZES: [usize; 14] = [0, 1, 2, 4095, 4096, 4097, 16_381, 16_383, 16_384, 16_385, 65_536, 300_000, 1_000_000, 1_048_400];
 
 #[test]
 fn values_of_every_size_come_back_as_they_were() {

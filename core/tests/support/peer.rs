@@ -79,18 +79,12 @@ impl Peer {
     }
 
     /// Stands before a real server. `relay` passes on what the server sends, as it likes.
-    pub fn proxy(
-        server: &Memcached,
-        relay: impl Fn(&mut Session, &[u8]) -> io::Result<()> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn proxy(server: &Memcached, relay: impl Fn(&mut Session, &[u8]) -> io::Result<()> + Send + Sync + 'static) -> Self {
         let target = server.address();
         Self::start(move |session| session.relay(&target, &relay))
     }
 
-    fn listen(
-        listener: TcpListener,
-        script: impl Fn(&mut Session) -> io::Result<()> + Send + Sync + 'static,
-    ) -> Self {
+    fn listen(listener: TcpListener, script: impl Fn(&mut Session) -> io::Result<()> + Send + Sync + 'static) -> Self {
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared::default());
         let script: Arc<Script> = Arc::new(script);
