@@ -105,7 +105,9 @@ internal class JavaObjects(extra: Set<String>) {
             "Collections\$EmptyMap", "Collections\$EmptySet", "Collections\$SingletonList", "Collections\$SingletonMap",
             "Collections\$SingletonSet", "Collections\$UnmodifiableCollection", "Collections\$UnmodifiableList",
             "Collections\$UnmodifiableMap", "Collections\$UnmodifiableRandomAccessList", "Collections\$UnmodifiableSet", "HashMap",
-            "HashSet", "LinkedHashMap", "LinkedHashSet", "LinkedList", "Map\$Entry", "TreeMap", "TreeSet", "Vector",
+            "HashSet", "ImmutableCollections\$List12", "ImmutableCollections\$ListN", "ImmutableCollections\$Map1",
+            "ImmutableCollections\$MapN", "ImmutableCollections\$Set12", "ImmutableCollections\$SetN", "LinkedHashMap",
+            "LinkedHashSet", "LinkedList", "Map\$Entry", "TreeMap", "TreeSet", "Vector",
         )
 
         /** Kotlin's names of the empty ones. */
