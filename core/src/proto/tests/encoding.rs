@@ -195,3 +195,30 @@ fn a_key_is_kept_only_where_the_reply_is_told_by_it() {
     assert_eq!(echoed(Request::Delete { key: key("k") }, Dialect::Classic), "");
     assert_eq!(echoed(Request::Version, Dialect::Classic), "");
 }
+
+#[test]
+fn consecutive_classic_reads_become_one_command_and_nothing_else_does() {
+    let get = |name, cas| Request::Get { key: key(name), cas, exptime: None };
+    let mut out = b"before;".to_vec();
+    let first = get("a", true).encode(Dialect::Classic, 7, &mut out).unwrap();
+    let (first, second) = get("b", true).join(&first, &mut out).unwrap();
+    let (second, third) = get("c", true).join(&second, &mut out).unwrap();
+    assert_eq!(out, b"before;gets a b c\r\n");
+    let shapes = [first.shape, second.shape, third.shape];
+    let more = Shape::ClassicGetMore { cas: true };
+    assert_eq!(shapes, [more, more, Shape::ClassicGet { cas: true }]);
+
+    let meta = get("a", true).encode(Dialect::Meta, 7, &mut Vec::new()).unwrap();
+    let binary = Key::parse_in(b"", b"a b", KeyEncoding::Base64).unwrap();
+    let refused = [
+        (get("d", false), third),
+        (get("d", true), meta),
+        (Request::Get { key: key("d"), cas: true, exptime: Some(1) }, third),
+        (Request::Get { key: binary, cas: true, exptime: None }, third),
+        (Request::Delete { key: key("d") }, third),
+    ];
+    for (request, before) in refused {
+        assert_eq!(request.join(&before, &mut out), None, "{request:?}");
+    }
+    assert_eq!(out, b"before;gets a b c\r\n");
+}

@@ -1,6 +1,6 @@
 //! Bytes that nobody wrote, and bytes cut where nobody would.
 
-use super::super::{Decoder, Expect, Input, Shape};
+use super::super::{Decoder, Expect, Input, Reply, Shape};
 use super::vectors::{self, Expected, Vector};
 use super::{read, Connection, Outcome};
 
@@ -20,7 +20,7 @@ impl Random {
     }
 }
 
-const SHAPES: [Shape; 17] = [
+const SHAPES: [Shape; 19] = [
     Shape::MetaGet { cas: false },
     Shape::MetaGet { cas: true },
     Shape::MetaStore,
@@ -31,6 +31,8 @@ const SHAPES: [Shape; 17] = [
     Shape::Probe,
     Shape::ClassicGet { cas: false },
     Shape::ClassicGet { cas: true },
+    Shape::ClassicGetMore { cas: false },
+    Shape::ClassicGetMore { cas: true },
     Shape::ClassicStore,
     Shape::ClassicDelete,
     Shape::ClassicArith,
@@ -96,13 +98,19 @@ fn garbage(random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// Decodes until the bytes are used up or refused. Every reply has to cost at least a line end, or this would not end.
+/// Decodes until the bytes are used up or refused. Replies have to cost bytes, or this would not end.
 fn drain(expect: &Expect, bytes: &[u8], random: &mut Random) -> usize {
     let (mut decoder, mut input) = (Decoder::default(), Input::default());
-    let (mut rest, mut replies) = (bytes, 0);
+    let (mut rest, mut replies, mut expect) = (bytes, 0, *expect);
     loop {
-        match decoder.decode(expect, b"k", &mut input) {
-            Ok(Some(_)) => replies += 1,
+        match decoder.decode(&expect, b"k", &mut input) {
+            Ok(Some(reply)) => {
+                replies += 1;
+                // A key that is missing among several takes no byte: the line is the next key's.
+                if let (Shape::ClassicGetMore { cas }, Reply::Miss) = (expect.shape, reply) {
+                    expect.shape = Shape::ClassicGet { cas };
+                }
+            }
             Ok(None) if rest.is_empty() => return replies,
             Ok(None) => {
                 let (chunk, behind) = rest.split_at(1 + random.below(rest.len()));
@@ -112,7 +120,7 @@ fn drain(expect: &Expect, bytes: &[u8], random: &mut Random) -> usize {
             }
             Err(_) => return replies,
         }
-        assert!(replies * 2 <= bytes.len(), "replies out of nothing");
+        assert!(replies <= bytes.len(), "replies out of nothing");
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::super::{Argument, Dialect, Fault, FaultKind, Initial, Reply, Request, Value, Version};
+use super::super::{Argument, Dialect, Expect, Fault, FaultKind, Initial, Reply, Request, Value, Version};
 use super::{own, read, Connection};
 use crate::item::StoreMode;
 use crate::key::{Key, KeyEncoding};
@@ -90,11 +90,34 @@ impl Client {
                 out.extend_from_slice(b"\r\n");
             }
         }
-        self.socket.write_all(&out).unwrap();
+        self.exchange(&out, &expected)
+    }
+
+    /// Reads many keys with one classic command.
+    fn get_many(&mut self, names: &[String]) -> Vec<Reply<'static>> {
+        let mut out = Vec::new();
+        let mut expected: Vec<(Expect, Vec<u8>)> = Vec::new();
+        for name in names {
+            let request = Request::Get { key: key(name), cas: false, exptime: None };
+            let expect = match expected.last_mut() {
+                None => request.encode(Dialect::Classic, 0, &mut out).unwrap(),
+                Some((last, _)) => {
+                    let (before, expect) = request.join(last, &mut out).unwrap();
+                    *last = before;
+                    expect
+                }
+            };
+            expected.push((expect, name.as_bytes().to_vec()));
+        }
+        self.exchange(&out, &expected)
+    }
+
+    fn exchange(&mut self, out: &[u8], expected: &[(Expect, Vec<u8>)]) -> Vec<Reply<'static>> {
+        self.socket.write_all(out).unwrap();
         let Connection { decoder, input } = &mut self.connection;
         let mut replies = Vec::new();
         let mut chunk = vec![0; 1 << 20];
-        for (expect, key) in &expected {
+        for (expect, key) in expected {
             loop {
                 if let Some(reply) = decoder.decode(expect, key, input).unwrap() {
                     replies.push(own(reply));
@@ -264,9 +287,14 @@ fn pipelined_requests_are_answered_in_order() {
             assert_eq!(client.store(key(name), StoreMode::Set, &body(at, name)), Reply::Done);
         }
         let requests: Vec<_> = names.iter().map(|name| Request::Get { key: key(name), cas: false, exptime: None }).collect();
+        let expected = |at: usize| if at % 3 == 0 { Reply::Miss } else { value(&body(at, &names[at]), 9) };
         for (at, reply) in client.pipeline(&requests).into_iter().enumerate() {
-            let expected = if at % 3 == 0 { Reply::Miss } else { value(&body(at, &names[at]), 9) };
-            assert_eq!(reply, expected, "{at}");
+            assert_eq!(reply, expected(at), "{at}");
+        }
+        for end in [names.len(), names.len() - 2, 2, 1] {
+            for (at, reply) in client.get_many(&names[..end]).into_iter().enumerate() {
+                assert_eq!(reply, expected(at), "{at} of {end} with one command");
+            }
         }
     });
 }

@@ -63,6 +63,7 @@ fn shape(case: &Json) -> Shape {
         ("meta", "metadata") => Shape::MetaMetadata,
         ("meta", "touch") => Shape::MetaTouch,
         ("meta", "probe") => Shape::Probe,
+        ("classic", "get_more") => Shape::ClassicGetMore { cas },
         ("classic", "get") => Shape::ClassicGet { cas },
         ("classic", "store") => Shape::ClassicStore,
         ("classic", "delete") => Shape::ClassicDelete,
