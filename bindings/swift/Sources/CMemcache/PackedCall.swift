@@ -7,17 +7,34 @@ import Foundation
 /// A value travels from the caller's memory to the socket, and from the reply into a `Data`, without a copy in between; the
 /// generated calls move the bytes of a value one at a time.
 struct PackedCall: Sendable {
+    /// What carries out a request: takes request, value and memory for the reply, returns the length of the reply.
+    typealias Door = @Sendable (UnsafeRawBufferPointer, UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) -> Result<
+        Int, CacheError
+    >
+
     /// Capacity of the reply buffer. A larger payload is kept by the core and copied from there, at the cost of a second
     /// crossing.
-    private static let replyCapacity = 4096
+    static let replyCapacity = 4096
 
-    /// The number by which the core knows the client; it holds as long as the client lives.
-    private let number: UInt64
-    private let client: CMemcacheFFI.StringClient
+    private let door: Door
 
+    /// Calls through `door`: the core's, or in tests one that shows what passes.
+    init(door: @escaping Door) {
+        self.door = door
+    }
+
+    /// Calls to the core. The client lives as long as this.
     init(_ client: CMemcacheFFI.StringClient) {
-        self.client = client
-        number = client.packedHandle()
+        let number = client.packedHandle()
+        self.init { request, value, reply in
+            var status = RustCallStatus()
+            let length = withExtendedLifetime(client) {
+                uniffi_cmemcache_fn_func_packed_call(
+                    number, request.address, UInt64(request.count), value.address, UInt64(value.count),
+                    UnsafeRawBufferPointer(reply).address, UInt64(reply.count), &status)
+            }
+            return status.code == 0 ? .success(Int(length)) : .failure(Self.fault(&status))
+        }
     }
 
     /// Runs a request and gives the reply to `read`; the payload is valid only during that call.
@@ -26,24 +43,17 @@ struct PackedCall: Sendable {
         read: (PackedHead, UnsafeRawBufferPointer) -> R
     ) -> Result<R, CacheError> {
         withUnsafeTemporaryAllocation(byteCount: Self.replyCapacity, alignment: 16) { reply in
-            var status = RustCallStatus()
-            let length = withExtendedLifetime(client) {
-                uniffi_cmemcache_fn_func_packed_call(
-                    number, request.address, UInt64(request.count), value.address, UInt64(value.count),
-                    UnsafeRawBufferPointer(reply).address, UInt64(reply.count), &status)
+            door(request, value, reply).flatMap { length in
+                guard length >= PackedHead.length, length <= reply.count else {
+                    return .failure(.malformedReply("\(length) bytes"))
+                }
+                let written = UnsafeRawBufferPointer(rebasing: reply[..<length])
+                let head = PackedHead(written)
+                if head.payloadIsKept {
+                    return Self.readKept(head, written, read)
+                }
+                return .success(read(head, UnsafeRawBufferPointer(rebasing: written[PackedHead.length...])))
             }
-            guard status.code == 0 else {
-                return .failure(Self.fault(&status))
-            }
-            guard length >= PackedHead.length, length <= Self.replyCapacity else {
-                return .failure(.malformedReply("\(length) bytes"))
-            }
-            let written = UnsafeRawBufferPointer(rebasing: reply[..<Int(length)])
-            let head = PackedHead(written)
-            if head.payloadIsKept {
-                return Self.readKept(head, written, read)
-            }
-            return .success(read(head, UnsafeRawBufferPointer(rebasing: written[PackedHead.length...])))
         }
     }
 

@@ -92,7 +92,6 @@ private func cases(port: UInt16) throws -> [Case] {
 @main struct CacheBench {
     static func main() async throws {
         let address = ProcessInfo.processInfo.environment["MEMCACHED"] ?? ""
-        if CommandLine.arguments.count == 3 { try await tmpRun(address, CommandLine.arguments[2]); return }
         guard CommandLine.arguments.count == 2, let port = address.split(separator: ":").last.flatMap({ UInt16($0) }) else {
             print("usage: MEMCACHED=127.0.0.1:port CacheBench FOLDER")
             exit(2)
