@@ -52,7 +52,7 @@ from ._flags import (
     FLAG_TEXT,
     FLAG_ZLIB,
 )
-from ._keys import MAX_KEY_LENGTH, Key, cmemcache_hash, valid_key_chars_re
+from ._keys import Key, cmemcache_hash, valid_key_chars_re
 from ._options import Dialect, Errors, Failover, Placement, WireProtocol
 from ._results import Item, ItemMetadata, ServerMetrics, ServerReply, ServerState, ServerStats
 from ._servers import Server, ServerSpec
@@ -61,7 +61,7 @@ from ._values import Serializer
 from ._version import __version__
 
 #: Longest key in bytes; a lower number, set before clients are made, is theirs.
-SERVER_MAX_KEY_LENGTH = MAX_KEY_LENGTH
+SERVER_MAX_KEY_LENGTH = 250
 #: Largest value in bytes that a `Client` sends; another number, set before clients are made, is theirs.
 SERVER_MAX_VALUE_LENGTH = 1024 * 1024
 

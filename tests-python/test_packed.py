@@ -1,0 +1,190 @@
+"""The packed layout of core/src/ffi/packed.rs, byte by byte, and the library's answers to what is malformed."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import random
+import struct
+from typing import Any
+
+import pytest
+
+import cmemcache
+from cmemcache import Client, InvalidArgumentError, _native, _packed
+from cmemcache._keys import KeyRules, Requests
+from servers import Memcached
+
+REQUESTS = Requests(KeyRules())
+
+
+def test_single_requests_are_laid_out_as_described() -> None:
+    assert REQUESTS.single(_packed.GET, "key") == b"\x01\x01\0\0\0\0\0\0key"
+    assert REQUESTS.single(_packed.DELETE, b"key", 1.5) == b"\x01\x0b\0\0\xdc\x05\0\0key"
+    assert REQUESTS.single(_packed.GET, (7, "key")) == b"\x01\x01\x01\0\0\0\0\0" + struct.pack("<q", 7) + b"key"
+    fields = _packed.store_fields(3, -1)
+    assert (
+        REQUESTS.single(_packed.SET, "key", None, fields)
+        == b"\x01\x05\0\0\0\0\0\0" + struct.pack("<Iq", 3, -1) + b"key"
+    )
+    fields = _packed.cas_fields(3, 60, 2**64 - 1)
+    expected = b"\x01\x0a\0\0\0\0\0\0" + struct.pack("<IqQ", 3, 60, 2**64 - 1) + b"key"
+    assert REQUESTS.single(_packed.CAS, "key", None, fields) == expected
+    fields = _packed.arith_fields(1, 2, 3)
+    expected = b"\x01\x0c\x02\0\0\0\0\0" + struct.pack("<QQq", 1, 2, 3) + b"key"
+    assert REQUESTS.single(_packed.INCR, "key", None, fields, _packed.HAS_INITIAL) == expected
+    expected = b"\x01\x04\x01\0\x01\0\0\0" + struct.pack("<qq", 60, -9) + b"key"
+    assert REQUESTS.single(_packed.GATS, (-9, "key"), 0.001, _packed.exptime_field(60)) == expected
+
+
+def test_batch_requests_are_laid_out_as_described() -> None:
+    request = REQUESTS.batch(_packed.GET_MULTI, ["a", "bb", "ü"], b"", None)
+    assert request == b"\x01\x10\0\0\0\0\0\0" + struct.pack("<IIII", 3, 1, 2, 2) + "abbü".encode()
+    request = REQUESTS.batch(_packed.DELETE_MULTI, [(5, "a"), (6, "b")], b"p:", 2)
+    expected = b"\x01\x13\x01\0\xd0\x07\0\0" + struct.pack("<IIIqq", 2, 3, 3, 5, 6) + b"p:ap:b"
+    assert request == expected
+    columns = struct.pack("<IIII", 1, 2, 16, 0)
+    request = REQUESTS.batch(_packed.SET_MULTI, ["a", "bb"], b"", None, struct.pack("<q", 60), columns)
+    assert request == b"\x01\x12\0\0\0\0\0\0" + struct.pack("<IqII", 2, 60, 1, 2) + columns + b"abb"
+
+
+@pytest.mark.parametrize("with_cas", [False, True])
+def test_batch_replies_are_read_by_columns(with_cas: bool) -> None:
+    chance = random.Random(1)
+    for count in (0, 1, 2, 100):
+        statuses = bytes(chance.choice([0, 0, 1, 70]) for _ in range(count))
+        flags = tuple(chance.randrange(2**32) for _ in range(count))
+        tokens = tuple(chance.randrange(2**64) for _ in range(count)) if with_cas else ()
+        values = [chance.randbytes(chance.randrange(300)) for _ in range(count)]
+        payload = (
+            statuses
+            + struct.pack(f"<{count}I", *flags)
+            + struct.pack(f"<{len(tokens)}Q", *tokens)
+            + struct.pack(f"<{count}I", *map(len, values))
+            + b"".join(values)
+        )
+        for read in (payload, kept_copy(payload)):
+            batch = _packed._columns(count, with_cas, read)
+            assert (batch.statuses, batch.flags, batch.cas, batch.values) == (statuses, flags, tokens, values)
+            assert batch.complete == (set(statuses) <= {0})
+
+
+def kept_copy(payload: bytes) -> Any:
+    """The payload as memory of the library, of a length rounded up."""
+    memory = ctypes.create_string_buffer(payload, max(2 * len(payload), 1))
+    view = _packed._memory_at(ctypes.addressof(memory), len(payload))
+    view.owner = memory
+    return view
+
+
+def test_errors_of_entries_carry_server_and_message() -> None:
+    name, message = b"host:1", b"host:1: refused"
+    batch = _packed.Batch(bytes([0, 70, 1, 66]), (5, len(name), 0, 0), (), [b"value", name + message, b"", b"bad"])
+    errors = batch.errors(["a", "b", "c", "d"])
+    assert set(errors) == {"b", "d"}
+    assert isinstance(errors["b"], cmemcache.ServerDownError)
+    assert (errors["b"].server, str(errors["b"])) == ("host:1", "host:1: refused")
+    assert isinstance(errors["d"], InvalidArgumentError)
+    assert errors["d"].server is None
+
+
+def test_every_error_kind_has_a_class_of_its_name(server: Memcached) -> None:
+    kinds = {status: type(cmemcache._errors.from_packed(status, b"", 0)) for status in range(64, 78)}
+    assert len(set(kinds.values())) == 14
+    for kind in kinds.values():
+        name = kind.__name__.removesuffix("Error") if kind is not cmemcache.ServerError else "ServerError"
+        variant = getattr(_native.generated.CacheError, name)
+        arguments = {"detail": "d", "server": "s", "phase": "read", "outcome_unknown": True}
+        names = variant.__init__.__code__.co_varnames[1 : variant.__init__.__code__.co_argcount]
+        translated = cmemcache._errors.from_generated(variant(**{name: arguments[name] for name in names}))
+        assert type(translated) is kind
+        assert str(translated) == "d"
+    assert type(cmemcache._errors.from_packed(200, b"", 0)) is cmemcache.InternalError
+
+
+# The library
+
+
+def call(client: Client, request: bytes, value: bytes | None = None) -> tuple[int, int, int, bytes]:
+    return _packed.call(client._handle, request, value)
+
+
+MALFORMED = [
+    b"",
+    b"\x01",
+    b"\x01\x01\0\0\0\0\0",
+    b"\x02\x01\0\0\0\0\0\0key",
+    b"\x01\x00\0\0\0\0\0\0key",
+    b"\x01\x0f\0\0\0\0\0\0key",
+    b"\x01\xff\0\0\0\0\0\0key",
+    b"\x01\x01\xff\xff\0\0\0\0key",
+    b"\x01\x01\x01\0\0\0\0\0key",
+    b"\x01\x05\0\0\0\0\0\0key",
+    b"\x01\x0c\0\0\0\0\0\0short",
+    b"\x01\x01\0\0\xff\xff\xff\xffkey",
+    b"\x01\x10\0\0\0\0\0\0",
+    b"\x01\x10\0\0\0\0\0\0\xff\xff\xff\xff",
+    b"\x01\x10\0\0\0\0\0\0\x02\0\0\0\x01\0\0\0",
+    b"\x01\x10\0\0\0\0\0\0\x01\0\0\0\xff\xff\xff\xffkey",
+    b"\x01\x10\0\0\0\0\0\0\x01\0\0\0\x02\0\0\0key",
+    b"\x01\x12\0\0\0\0\0\0\x01\0\0\0" + b"\0" * 8 + b"\x01\0\0\0\xff\xff\xff\xff\0\0\0\0k",
+]
+
+
+@pytest.mark.parametrize("request_bytes", MALFORMED, ids=lambda request: request[:14].hex())
+def test_malformed_requests_are_errors(request_bytes: bytes, server: Memcached) -> None:
+    with Client([server.address]) as client:
+        with pytest.raises(cmemcache.CacheError) as caught:
+            call(client, request_bytes, b"v")
+        assert not isinstance(caught.value, (cmemcache.InternalError, cmemcache.UnavailableError))
+        assert client.set("key", "value") is True
+        assert client.get("key") == "value"
+
+
+def test_random_requests_never_harm_the_process(server: Memcached) -> None:
+    chance = random.Random(11)
+    with Client([server.address]) as client:
+        for number in range(3000):
+            operation = chance.randrange(0, 24)
+            body = chance.randbytes(chance.randrange(40))
+            if number % 2:
+                body = struct.pack("<II", chance.randrange(4), chance.randrange(12)) + body
+            # Time-outs stay at the client's.
+            request = struct.pack("<BBHI", 1, operation, chance.choice([0, 0, 1, 2, 3]), 0) + body
+            value = chance.choice([None, b"", b"value"])
+            with contextlib.suppress(cmemcache.InvalidInputError, cmemcache.NotNumericError):
+                _packed.call(client._handle, request, value)
+        assert client.set("key", "value") is True
+        assert client.get("key") == "value"
+
+
+def test_handles_that_are_none_of_a_client_are_closed_clients(server: Memcached) -> None:
+    client = Client([server.address])
+    handle = client._handle
+    client.close()
+    for other in (handle, 0, 1, 2**32, 2**64 - 1):
+        with pytest.raises(cmemcache.ClosedError):
+            _packed.call(other, _packed.HEADS[_packed.GET] + b"key")
+
+
+def test_releasing_what_was_never_kept_does_no_harm(server: Memcached) -> None:
+    reply = _native.Reply()
+    for token in (0, 1, 2**64 - 1):
+        _native._packed_release(token, reply.status_address)
+    with Client([server.address]) as client:
+        value = "x" * 200_000
+        client.set("key", value)
+        assert client.get("key") == value
+
+
+def test_a_panic_inside_the_library_would_be_an_internal_error() -> None:
+    """The path is there for a defect that no test knows: a call that wrote nothing."""
+    reply = _native.Reply()
+    with pytest.raises(cmemcache.InternalError, match="wrote no reply"):
+        _packed._unusual(reply, 0)
+    message = _native.generated._UniffiFfiConverterString.lower("index out of bounds")
+    reply.status.code = 2
+    reply.status.error_buf = message
+    with pytest.raises(cmemcache.InternalError, match="index out of bounds"):
+        _packed._unusual(reply, 0)
+    assert reply.status.code == 0
