@@ -1,4 +1,4 @@
-//! A memcached client: one core for Rust, Python, Kotlin and Swift.
+#![doc = include_str!("../README.md")]
 //!
 //! # Map
 //! `key`, `item`, `error`, `config` and `address` are plain data. `proto` turns requests into bytes and bytes into replies

@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use crate::proto::{Decoder, Dialect, Expect, Input, Reply, Request, Unsupported, Violation};
+use crate::proto::{Decoder, Dialect, Expect, Input, Reply, Request, Shape, Unsupported, Violation};
 
 /// Whose reply it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(crate) enum Company {
     Several,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Pending {
     expect: Expect,
     slot: Slot,
@@ -55,6 +55,8 @@ pub(crate) struct Machine {
     /// Keys that replies will name, end to end: from `keys_read` on those of pending requests.
     keys: Vec<u8>,
     keys_read: usize,
+    /// How many replies, from the next one on, are known to be those of the requests at the front of `pending`.
+    in_order: usize,
     opaque: u32,
 }
 
@@ -76,6 +78,7 @@ impl Machine {
             pending: VecDeque::new(),
             keys: Vec::new(),
             keys_read: 0,
+            in_order: 0,
             opaque: 0,
         }
     }
@@ -141,16 +144,43 @@ impl Machine {
         let Some(front) = self.pending.front() else {
             return if self.input.is_empty() { Ok(None) } else { Err(Violation("bytes without a request".into())) };
         };
-        let key = &self.keys[self.keys_read..self.keys_read + front.key_length];
-        let Some(reply) = self.decoder.decode(&front.expect, key, &mut self.input)? else { return Ok(None) };
-        let slot = front.slot;
-        self.keys_read += front.key_length;
+        let Pending { expect, slot, key_length } = *front;
+        if self.in_order == 0 && matches!(expect.shape, Shape::ClassicGetMore { .. }) && !self.check_order()? {
+            return Ok(None);
+        }
+        let key = &self.keys[self.keys_read..self.keys_read + key_length];
+        let Some(reply) = self.decoder.decode(&expect, key, &mut self.input)? else { return Ok(None) };
+        self.in_order = self.in_order.saturating_sub(1);
+        self.keys_read += key_length;
         self.pending.pop_front();
         if self.pending.is_empty() {
             self.keys.clear();
             self.keys_read = 0;
         }
         Ok(Some((slot, reply)))
+    }
+
+    /// Checks that the next value of a read of many keys is one that was asked for: only then have the keys in front of it
+    /// missed. Returns false when the value's first line has not all arrived.
+    fn check_order(&mut self) -> Result<bool, Violation> {
+        let Some(next) = self.decoder.next_key(&self.input)? else { return Ok(false) };
+        let is_more = |pending: &Pending| matches!(pending.expect.shape, Shape::ClassicGetMore { .. });
+        let Some(next) = next else {
+            self.in_order = self.pending.iter().take_while(|pending| is_more(pending)).count();
+            return Ok(true);
+        };
+        let mut at = self.keys_read;
+        for (index, pending) in self.pending.iter().enumerate() {
+            if self.keys[at..at + pending.key_length] == *next {
+                self.in_order = index + 1;
+                return Ok(true);
+            }
+            if !is_more(pending) {
+                break;
+            }
+            at += pending.key_length;
+        }
+        Err(Violation(format!("a value of the key \"{}\", which is not expected", next.escape_ascii())))
     }
 
     /// How many replies are owed.
@@ -253,7 +283,10 @@ mod tests {
             let mut machine = machine(Dialect::Classic, &["a", "b"]);
             assert!(receive(&mut machine, wire, 1000).is_err());
         }
-        assert!(receive(&mut machine(Dialect::Classic, &["a"]), b"END\r\nEND\r\n", 1000).is_err());
+        // The keys in front of it have not missed for that: none of them gets an answer.
+        let mut machine = machine(Dialect::Classic, &["a", "b", "c"]);
+        assert!(receive(&mut machine, b"VALUE x 0 1\r\nX\r\nEND\r\n", 1000).is_err());
+        assert_eq!(machine.owed(), 3);
     }
 
     #[test]

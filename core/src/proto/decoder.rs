@@ -130,6 +130,16 @@ impl Decoder {
         }
     }
 
+    /// The key of the value that comes next in the reply to a classic read, `Some(None)` when it is no value, `None` when its
+    /// first line has not all arrived. Consumes nothing; to be asked only where a reply begins.
+    pub(crate) fn next_key<'b>(&mut self, input: &'b Input) -> Result<Option<Option<&'b [u8]>>, Violation> {
+        let Some(length) = self.find_line(input, 0, LINE)? else { return Ok(None) };
+        // The line's end need not be searched again.
+        self.searched = length + 1;
+        let value = input.pending()[..length].strip_prefix(b"VALUE ");
+        Ok(Some(value.and_then(|value| value.split(|byte| *byte == b' ').next())))
+    }
+
     /// Decides where the value is going to lie. It begins `at` bytes behind the beginning of the reply.
     fn begin(&mut self, body: Body, at: usize, shape: Shape, input: &mut Input) -> Result<(), Violation> {
         let most = if matches!(shape, Shape::MetaArith | Shape::Probe) { LONGEST_NUMBER } else { LONGEST_VALUE };
