@@ -616,3 +616,51 @@ def test_the_old_hash_function_can_be_chosen(
     for number in range(30):
         theirs.set(f"key{number}", number)
     assert ours.get_multi([f"key{number}" for number in range(30)]) == {f"key{number}": number for number in range(30)}
+
+
+def test_a_pool_that_carries_death_marks_from_client_to_client_works(servers: list[Memcached], protocol: str) -> None:
+    """As oslo.cache does with python-memcached: it undoes threading.local and copies `deaduntil`."""
+
+    class Pooled(Client):
+        __delattr__ = object.__delattr__
+        __getattribute__ = object.__getattribute__
+        __setattr__ = object.__setattr__
+
+        def __new__(cls, *arguments: object, **options: object) -> Pooled:
+            return object.__new__(cls)
+
+        def __del__(self) -> None:
+            pass
+
+    addresses = [servers[0].address, servers[1].address]
+    known_dead_until = [0.0, 0.0]
+
+    def take(one: Client) -> None:
+        now = time.time()
+        for until, host in zip(known_dead_until, one.servers):
+            if until > now and host.deaduntil <= now:
+                host.mark_dead("propagating death mark from the pool")
+            host.deaduntil = until
+
+    def give_back(one: Client) -> None:
+        now = time.time()
+        for number, host in enumerate(one.servers):
+            known_dead_until[number] = host.deaduntil if host.deaduntil > now else 0
+
+    first, second = (Pooled(addresses, dead_retry=30, protocol=protocol) for _ in range(2))
+    take(first)
+    first.servers[0].mark_dead("found dead")
+    assert first.set_multi({f"key{number}": number for number in range(20)}) == []
+    give_back(first)
+    assert known_dead_until[0] > time.time() + 25
+    assert known_dead_until[1] == 0
+    take(second)
+    assert second.get_multi([f"key{number}" for number in range(20)]) == {f"key{n}": n for n in range(20)}
+    assert second.metrics()[0].operations == 0
+    known_dead_until[0] = 0
+    take(second)
+    time.sleep(0.01)
+    assert second.servers[0].deaduntil == 0
+    assert second.get_multi([f"key{number}" for number in range(20)]) != {}
+    assert second.metrics()[0].operations > 0
+    first.disconnect_all()

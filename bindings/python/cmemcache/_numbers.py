@@ -31,7 +31,7 @@ def _whole(name: str, value: Any, limit: int) -> int:
     return number
 
 
-def milliseconds(name: str, seconds: Any) -> int:
+def milliseconds(name: str, seconds: object) -> int:
     """Seconds as whole milliseconds, rounded up; `name` is for the error."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         raise TypeError(f"{name} must be a number of seconds, not {type(seconds).__name__}")

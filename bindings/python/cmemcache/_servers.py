@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Union
 from ._errors import InvalidArgumentError
 from ._native import generated
 from ._options import dead_retry_ms
-from ._results import ServerState
 
 if TYPE_CHECKING:
     from ._base import BaseClient
@@ -68,12 +67,11 @@ class Server:
     def deaduntil(self) -> float:
         """The time, in seconds since 1970, until which the client leaves this server alone; 0 if it uses it.
 
-        Setting it puts the server down until then; a time that has passed lets the client use it again at once.
+        Setting it puts the server down until then; with a time that has passed it is used again, a millisecond later.
         """
         metrics = self._client.metrics()
-        if self._index >= len(metrics) or metrics[self._index].state is not ServerState.DOWN:
-            return 0
-        return time.time() + metrics[self._index].down_for_ms / 1000
+        down_for_ms = metrics[self._index].down_for_ms if self._index < len(metrics) else 0
+        return time.time() + down_for_ms / 1000 if down_for_ms else 0
 
     @deaduntil.setter
     def deaduntil(self, moment: float) -> None:

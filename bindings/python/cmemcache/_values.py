@@ -61,16 +61,14 @@ class Pickling:
         persistent_id: Optional[Callable[[Any], Any]] = None,
     ) -> None:
         self._protocol = protocol
-        self._pickler = pickler
-        self._unpickler = unpickler
-        self._persistent_load = persistent_load
-        self._persistent_id = persistent_id
         self._plain_dump = pickler is pickle.Pickler and not persistent_id
         self._plain_load = unpickler is pickle.Unpickler and not persistent_load
+        self._pickler = _with_method(pickler, "persistent_id", persistent_id)
+        self._unpickler = _with_method(unpickler, "persistent_load", persistent_load)
         self._takes_keyword = True
         if not self._plain_dump:
             try:
-                pickler(BytesIO(), protocol=protocol)
+                self._pickler(BytesIO(), protocol=protocol)
             except TypeError:
                 self._takes_keyword = False
 
@@ -83,8 +81,6 @@ class Pickling:
             pickler = self._pickler(file, protocol=self._protocol)
         else:
             pickler = self._pickler(file, self._protocol)
-        if self._persistent_id:
-            pickler.persistent_id = self._persistent_id
         pickler.dump(value)
         return file.getvalue()
 
@@ -92,10 +88,23 @@ class Pickling:
         """The object of a pickle; raises what the unpickler raises."""
         if self._plain_load:
             return pickle.loads(data)
-        unpickler = self._unpickler(BytesIO(data))
-        if self._persistent_load:
-            unpickler.persistent_load = self._persistent_load
-        return unpickler.load()
+        return self._unpickler(BytesIO(data)).load()
+
+
+def _with_method(make: Callable[..., Any], name: str, method: Optional[Callable[[Any], Any]]) -> Callable[..., Any]:
+    """A pickler or unpickler, class or function that makes one, with a method of the caller's."""
+    if method is None:
+        return make
+    if isinstance(make, type):
+        # Not as an attribute of each: CPython 3.13.0 lets none be set.
+        return type(make.__name__, (make,), {name: staticmethod(method)})
+
+    def made(*arguments: Any, **options: Any) -> Any:
+        one = make(*arguments, **options)
+        setattr(one, name, method)
+        return one
+
+    return made
 
 
 class Codec:
