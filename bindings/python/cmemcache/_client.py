@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import pickle
 import sys
-import threading
 import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional, Union
 
 from . import _packed
-from ._base import FAILED, BaseClient
+from ._base import FAILED
 from ._dialects import CODECS
 from ._errors import (
     CacheError,
-    InvalidKeyError,
-    KeyCharacterError,
-    KeyNoneError,
-    KeyTooLongError,
-    KeyTypeError,
     NoServersError,
     ServerDownError,
     ValueDecodeError,
     ValueTooLargeError,
 )
 from ._expiry import Expiry, seconds_of
-from ._flags import FLAG_INTEGER, FLAG_LONG, FLAG_PICKLE, FLAG_TEXT, FLAG_ZLIB
-from ._keys import MAX_KEY_LENGTH, KeyRules, check_key, cmemcache_hash
+from ._keys import MAX_KEY_LENGTH, KeyRules, cmemcache_hash
+from ._legacy import LegacyClient
 from ._options import Dialect, Errors, Failover, Placement, WireProtocol, choice, core_hash, core_options
 from ._servers import ServerSpec
 from ._values import Codec, Pickling, Serializer, SerializerCodec
 
 
-class Client(BaseClient):
+class Client(LegacyClient):
     """A client that stores Python objects, shares its cache with python-memcached, and is called in the same way.
 
     Any number of threads may share one. No connection is opened before the first operation, and every operation ends within
@@ -70,23 +64,9 @@ class Client(BaseClient):
     - `serializer`: a `Serializer` in the place of all encoding and compression.
     - `key_prefix`: put in front of every key, before it is hashed and sent.
     - `protocol`, `placement`, `failover`: see the enums of these names; their values are taken too.
-    - `connect_timeout`, `failure_limit`, `max_connections`, `spin`: as for `StringClient`.
+    - `connect_timeout`: longest time for one attempt to connect, in seconds; `socket_timeout` if it is not given.
+    - `failure_limit`, `max_connections`, `spin`: as for `StringClient`.
     """
-
-    _FLAG_PICKLE = FLAG_PICKLE
-    _FLAG_INTEGER = FLAG_INTEGER
-    _FLAG_LONG = FLAG_LONG
-    _FLAG_COMPRESSED = FLAG_ZLIB
-    _FLAG_TEXT = FLAG_TEXT
-
-    MemcachedKeyError = InvalidKeyError
-    MemcachedKeyLengthError = KeyTooLongError
-    MemcachedKeyCharacterError = KeyCharacterError
-    MemcachedKeyNoneError = KeyNoneError
-    MemcachedKeyTypeError = KeyTypeError
-
-    class MemcachedStringEncodingError(Exception):
-        """Never raised, as in python-memcached; programs name it."""
 
     def __init__(
         self,
@@ -122,8 +102,8 @@ class Client(BaseClient):
         failover: Union[Failover, str] = Failover.REHASH,
     ) -> None:
         self.debug = debug
+        #: Whether `gets` remembers tokens for `cas`.
         self.cache_cas = cache_cas
-        self.cas_ids = _CasIds()
         module = sys.modules[__package__]
         #: Largest value in bytes that is sent; 0 for no limit.
         self.server_max_value_length: int = (
@@ -204,14 +184,19 @@ class Client(BaseClient):
         """
         originals = list(keys)
         batch = self._run_batch(_packed.GET_MULTI, originals, key_prefix, timeout)
-        decode = self._decode
+        if batch.complete:
+            try:
+                return dict(zip(originals, map(self._decode, batch.values, batch.flags)))
+            except ValueDecodeError:
+                # Below it is found again, with its key.
+                pass
         values: dict[Any, Any] = {}
         errors = batch.errors(originals)
         for key, status, data, flags in zip(originals, batch.statuses, batch.values, batch.flags):
             if status:
                 continue
             try:
-                values[key] = decode(data, flags)
+                values[key] = self._decode(data, flags)
             except ValueDecodeError as error:
                 errors[key] = error.of(key, flags)
                 values[key] = None
@@ -356,15 +341,13 @@ class Client(BaseClient):
         timeout: Optional[float] = None,
     ) -> list[Any]:
         """Stores many values at once, all servers at the same time; returns the keys that were not stored."""
-        values: dict[Any, tuple[bytes, int]] = {}
+        encode, limit = self._encode, self.server_max_value_length
+        values = {key: encode(value, min_compress_len, portable) for key, value in mapping.items()}
+        missing: list[Any] = []
         errors: dict[Any, CacheError] = {}
-        for key, value in mapping.items():
-            encoded = self._encode(value, min_compress_len, portable)
-            if 0 < self.server_max_value_length < len(encoded[0]):
-                errors[key] = self._too_large(encoded[0])
-            else:
-                values[key] = encoded
-        missing = list(errors)
+        if limit > 0:
+            missing = [key for key, (data, _) in values.items() if len(data) > limit]
+            errors = {key: self._too_large(values.pop(key)[0]) for key in missing}
         batch = self._store_batch(values, time, key_prefix, timeout)
         if not batch.complete:
             missing += [key for key, status in zip(values, batch.statuses) if status]
@@ -436,48 +419,7 @@ class Client(BaseClient):
         """Subtracts from a decimal number of 64 bits, stopping at 0, and returns the rest; otherwise as `incr`."""
         return self._count(_packed.DECR, key, _number(delta), initial, time, timeout)
 
-    # What else python-memcached has
-
-    def reset_cas(self) -> None:
-        """Forgets the tokens that `gets` remembered in this thread."""
-        self.cas_ids.by_key.clear()
-
-    def quit_all(self) -> None:
-        """Closes the idle connections, as `disconnect_all`."""
-        self.disconnect_all()
-
-    def get_slab_stats(self) -> list[tuple[str, dict[str, Any]]]:
-        """Statistics of the slabs of every server that answers, by slab: `[('127.0.0.1:11211 (1)', {'1': {...}, ...})]`."""
-        return [(name, _nested(stats, 0)) for name, stats in self.get_stats("slabs")]
-
-    def get_slabs(self) -> list[tuple[str, dict[str, Any]]]:
-        """Statistics of the items of every server that answers, by slab."""
-        return [(name, _nested(stats, 1)) for name, stats in self.get_stats("items")]
-
-    def check_key(self, key: Any, key_extra_len: int = 0) -> None:
-        """Raises what an operation would raise for a key of bytes, behind a prefix of `key_extra_len` bytes."""
-        check_key(key[1] if isinstance(key, tuple) else key, key_extra_len, self._rules.max_length)
-
-
-class _CasIds(threading.local):
-    """Tokens by key, for each thread: what another thread has read later must not count as what this one saw."""
-
-    def __init__(self) -> None:
-        self.by_key: dict[bytes, int] = {}
-
 
 def _number(delta: Any) -> Any:
     # python-memcached sends whatever the text of a delta is.
     return int(delta) if isinstance(delta, str) and delta.isdecimal() else delta
-
-
-def _nested(stats: dict[str, str], position: int) -> dict[str, Any]:
-    """Statistics named `...:slab:name`, the slab standing at `position`, by slab; other names stay as they are."""
-    nested: dict[str, Any] = {}
-    for name, value in stats.items():
-        parts = name.split(":")[position:]
-        if len(parts) == 2:
-            nested.setdefault(parts[0], {})[parts[1]] = value
-        else:
-            nested[name] = value
-    return nested

@@ -125,8 +125,13 @@ class StringClient(BaseClient):
 
         `key_prefix` is put in front of every key; the result has the keys as they were given.
         """
-        items = self._read_items(_packed.GET_MULTI, keys, key_prefix, timeout)
-        return {key: data for key, (data, _, _) in items.items()}
+        originals = list(keys)
+        batch = self._run_batch(_packed.GET_MULTI, originals, key_prefix, timeout)
+        if batch.complete:
+            return dict(zip(originals, batch.values))
+        values = {key: data for key, status, data in zip(originals, batch.statuses, batch.values) if not status}
+        self._finish(values, batch.errors(originals))
+        return values
 
     def get_multiflags(
         self, keys: Iterable[Key], key_prefix: Union[str, bytes] = "", *, timeout: Optional[float] = None
