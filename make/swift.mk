@@ -12,7 +12,9 @@ build-swift: $(SWIFT_CORE) ## build the Swift package and the library that it li
 
 .PHONY: test-swift
 test-swift: build-swift check-swift-generated ## test the Swift package and its example
-	@$(SWIFT_ENV) make/bin/with-memcached swift run --package-path examples/swift/CacheDemo
+	$(SWIFT_ENV) make/bin/with-memcached swift run --package-path examples/swift/CacheDemo
+	$(SWIFT_ENV) make/bin/with-memcached bash -c 'make/bin/swift-doc-example target/swift/doc-example README.md docs/swift.md && \
+		swift run --package-path target/swift/doc-example'
 	$(SWIFT) test --package-path tests-swift --no-parallel
 
 .PHONY: demo-swift

@@ -39,7 +39,7 @@ import Testing
             try run(1_000_000)
             let growth = try residentSize() - before
             // A leak of one small object an operation would be 16 MB and more.
-            #expect(growth < 8 << 20, "grew by \(growth) bytes")
+            #expect(growth < 2 << 20, "grew by \(growth) bytes")
         }
 
         @Test("a hundred thousand async operations leave the memory as it was", .timeLimit(.minutes(5)))
@@ -63,7 +63,7 @@ import Testing
             let before = try residentSize()
             try await run(100_000)
             let growth = try residentSize() - before
-            #expect(growth < 4 << 20, "grew by \(growth) bytes")
+            #expect(growth < 1 << 20, "grew by \(growth) bytes")
         }
 
         @Test("clients that come and go leave no memory, thread or socket behind")

@@ -27,9 +27,8 @@ final class AsyncCalls: Sendable {
         let call = PendingCall(timeout: timeout, work)
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                if call.await(continuation), !threads.submit(call) {
-                    // All threads are busy: should none come free in time, the deadline ends the call.
-                    DispatchQueue.global().asyncAfter(deadline: call.dispatchDeadline) { call.expire() }
+                if call.await(continuation) {
+                    threads.submit(call)
                 }
             }
         } onCancel: {
@@ -45,8 +44,8 @@ private final class PendingCall<R: Sendable>: RunnableCall, @unchecked Sendable 
         case waiting, running, over
     }
 
+    let deadline: ContinuousClock.Instant
     private let timeout: Duration
-    private let start = ContinuousClock.now
     private let work: @Sendable (UInt32) throws(CacheError) -> R
     // The lock guards both fields below.
     private let lock = NSLock()
@@ -56,10 +55,7 @@ private final class PendingCall<R: Sendable>: RunnableCall, @unchecked Sendable 
     init(timeout: Duration, _ work: @escaping @Sendable (UInt32) throws(CacheError) -> R) {
         self.timeout = timeout
         self.work = work
-    }
-
-    var dispatchDeadline: DispatchTime {
-        .now() + .milliseconds(Int(timeout.wholeMilliseconds))
+        deadline = .now + timeout
     }
 
     /// Remembers whom to resume; false if the call was cancelled already.
@@ -81,11 +77,11 @@ private final class PendingCall<R: Sendable>: RunnableCall, @unchecked Sendable 
             return true
         }
         guard mine else { return }
-        let waited = ContinuousClock.now - start
-        guard waited < timeout else { return finish(.failure(timedOut)) }
+        let rest = deadline - .now
+        guard rest > .zero else { return finish(.failure(timedOut)) }
         // Below a millisecond the wait does not count: the client's own timeout serves.
-        let rest = waited < .milliseconds(1) ? 0 : (timeout - waited).wholeMilliseconds
-        finish(Result { () throws(CacheError) in try work(rest) }.mapError { $0 })
+        let milliseconds = timeout - rest < .milliseconds(1) ? 0 : rest.wholeMilliseconds
+        finish(Result { () throws(CacheError) in try work(milliseconds) }.mapError { $0 })
     }
 
     func cancel() {
@@ -114,7 +110,10 @@ private final class PendingCall<R: Sendable>: RunnableCall, @unchecked Sendable 
 }
 
 private protocol RunnableCall: AnyObject, Sendable {
+    var deadline: ContinuousClock.Instant { get }
     func run()
+    /// Ends the call with a timeout, if it is still waiting for a thread.
+    func expire()
 }
 
 /// A queue of calls and the threads that work on it.
@@ -130,25 +129,52 @@ private final class CallThreads: @unchecked Sendable {
     private var idle = 0
     private var running = 0
     private var isClosed = false
+    /// When `sweep` runs next; `nil` when it does not.
+    private var sweepTime: ContinuousClock.Instant?
 
     init(limit: Int) {
         self.limit = limit
     }
 
-    /// Queues a call; false if no thread is free for it now.
-    func submit(_ call: any RunnableCall) -> Bool {
+    /// Queues a call for the next thread that is free.
+    func submit(_ call: any RunnableCall) {
         condition.lock()
         defer { condition.unlock() }
         queue.append(call)
         if idle > queue.count - next - 1 {
             condition.signal()
-            return true
+        } else if running < limit {
+            running += 1
+            // The thread keeps this object alive, never the client.
+            Thread.detachNewThread { self.work() }
+        } else {
+            planSweep(call.deadline)
         }
-        guard running < limit else { return false }
-        running += 1
-        // The thread keeps this object alive, never the client.
-        Thread.detachNewThread { self.work() }
-        return true
+    }
+
+    /// All threads are busy: should none come free in time, its deadline ends the call.
+    private func planSweep(_ time: ContinuousClock.Instant) {
+        if let sweepTime, sweepTime <= time { return }
+        sweepTime = time
+        let wait = Swift.max(.zero, time - .now).wholeMilliseconds
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(Int(wait))) { [weak self] in
+            self?.sweep(time)
+        }
+    }
+
+    /// Ends the calls whose deadlines have passed while they waited. Proportional to the queue, and rare.
+    private func sweep(_ time: ContinuousClock.Instant) {
+        condition.lock()
+        // An earlier sweep was planned since: it has done this one's work.
+        guard sweepTime == time else { return condition.unlock() }
+        sweepTime = nil
+        let now = ContinuousClock.now
+        let waiting = queue[next...].compactMap { $0 }
+        if let time = waiting.map(\.deadline).filter({ $0 > now }).min() {
+            planSweep(time)
+        }
+        condition.unlock()
+        waiting.filter { $0.deadline <= now }.forEach { $0.expire() }
     }
 
     func close() {

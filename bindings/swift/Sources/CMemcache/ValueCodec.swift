@@ -175,9 +175,11 @@ private struct DecodingFault {
     func refuseForeign() throws(CacheError) {
         switch flags & ~Flags.zlib {
         case Flags.pickle:
-            throw foreign("a Python pickle, which only Python reads", "from Python as str, bytes, int or JSON")
+            throw foreign("a Python pickle, which only Python reads", "from Python as str, bytes or int, or with portable=True")
         case Flags.java:
-            throw foreign("Java serialization, which only Kotlin and Java read", "from there as String, ByteArray, integer or JSON")
+            throw foreign(
+                "Java serialization, which only Kotlin and Java read",
+                "from there as String, ByteArray, integer or @Serializable class")
         default:
             return
         }
