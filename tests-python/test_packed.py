@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import random
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from cmemcache._keys import KeyRules, Requests
 from servers import Memcached
 
 REQUESTS = Requests(KeyRules())
+VECTORS = json.loads((Path(__file__).parent.parent / "conformance" / "packed.json").read_text())["cases"]
 
 
 def test_single_requests_are_laid_out_as_described() -> None:
@@ -64,7 +67,7 @@ def test_batch_replies_are_read_by_columns(with_cas: bool) -> None:
             + b"".join(values)
         )
         for read in (payload, kept_copy(payload)):
-            batch = _packed._columns(count, with_cas, read)
+            batch = _packed._columns(count, with_cas, read, len(payload))
             assert (batch.statuses, batch.flags, batch.cas, batch.values) == (statuses, flags, tokens, values)
             assert batch.complete == (set(statuses) <= {0})
 
@@ -100,6 +103,114 @@ def test_every_error_kind_has_a_class_of_its_name(server: Memcached) -> None:
         assert type(translated) is kind
         assert str(translated) == "d"
     assert type(cmemcache._errors.from_packed(200, b"", 0)) is cmemcache.InternalError
+
+
+# The vectors that every language passes
+
+
+class Script:
+    """Takes the library's place for one call: records what is sent, and answers with what is given."""
+
+    def __init__(self, reply: bytes) -> None:
+        self._reply = reply
+        self.sent: tuple[bytes, bytes] | None = None
+
+    def __call__(
+        self, client: int, request: bytes, _: int, value: bytes | None, __: int, address: int, *rest: int
+    ) -> int:
+        self.sent = (request, value or b"")
+        ctypes.memmove(address, self._reply, len(self._reply))
+        return len(self._reply)
+
+
+def number(case: dict[str, Any], name: str) -> int:
+    return int(case.get(name, 0))
+
+
+def ask(client: cmemcache.StringClient, case: dict[str, Any]) -> Any:
+    """Calls the method that a vector names, with its arguments."""
+    name, key, value = case["operation"], case.get("key"), case.get("value")
+    timeout = number(case, "timeout") / 1000 or None
+    time, flags = number(case, "exptime"), number(case, "flags")
+    method = getattr(client, name)
+    if name in ("gat", "gats", "touch"):
+        return method(key, time, timeout=timeout)
+    if name in ("set", "add", "replace"):
+        return method(key, value, time, flags, timeout=timeout)
+    if name in ("append", "prepend"):
+        return method(key, value, timeout=timeout)
+    if name == "cas":
+        return method(key, value, number(case, "cas"), time, flags, timeout=timeout)
+    if name in ("incr", "decr"):
+        initial = number(case, "initial") if "initial" in case else None
+        return method(key, number(case, "delta"), initial=initial, time=time, timeout=timeout)
+    if name == "set_multi":
+        # The flags of each entry are Client's to choose; StringClient has one for all.
+        values = {one["key"]: (one["value"].encode(), one["flags"]) for one in case["entries"]}
+        batch = client._store_batch(values, time, "", timeout)
+        return {key: not status for key, status in zip(values, batch.statuses)}, batch.errors(list(values))
+    if name in ("get_multi", "delete_multi", "gets_multi"):
+        return method(case["keys"], timeout=timeout)
+    return client.getflags(key, timeout=timeout) if name == "get" else method(key, timeout=timeout)
+
+
+def matches(case: dict[str, Any], result: Any, expected: dict[str, Any]) -> bool:
+    """Whether the method's result is the one that a vector expects."""
+    if "item" in expected:
+        item = expected["item"]
+        plain = (item["value"].encode(), item["flags"])
+        if case["operation"] in ("gets", "gats", "gets_multi"):
+            return bool(result == (*plain, int(item["cas"])))
+        return bool(result == (plain if isinstance(result, tuple) else plain[0]))
+    if "miss" in expected:
+        return result is None
+    if "number" in expected:
+        return bool(result == int(expected["number"]))
+    if "done" in expected:
+        return bool(result is expected["done"])
+    outcomes = {"stored": True, "not_stored": False, "exists": False, "not_found": None}
+    return bool(result is outcomes[expected["outcome"]])
+
+
+def same_error(error: cmemcache.CacheError, expected: dict[str, Any]) -> bool:
+    kinds = {kind: status for status, kind in cmemcache._errors._KINDS.items()}
+    known = kinds.get(type(error), expected["kind"])
+    found = (known, error.detail, error.server, error.phase, error.outcome_unknown)
+    return bool(found == tuple(expected[name] for name in ("kind", "message", "server", "phase", "outcome_unknown")))
+
+
+@pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
+def test_vectors_of_the_packed_layout(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script(bytes.fromhex(case["reply"]))
+    expected = case["expect"]
+    with cmemcache.StringClient(["127.0.0.1:1"], errors="raise") as client:
+        monkeypatch.setattr(_packed, "packed_call", script)
+        if "malformed" in expected:
+            with pytest.raises(cmemcache.InternalError):
+                ask(client, case)
+        elif "error" in expected:
+            with pytest.raises(cmemcache.CacheError) as caught:
+                ask(client, case)
+            assert same_error(caught.value, expected["error"])
+        elif "entries" in expected:
+            check_batch(client, case, expected["entries"])
+        else:
+            assert matches(case, ask(client, case), expected)
+    assert script.sent == (bytes.fromhex(case["request"]), bytes.fromhex(case["payload"]))
+
+
+def check_batch(client: cmemcache.StringClient, case: dict[str, Any], entries: list[dict[str, Any]]) -> None:
+    keys = case["keys"] if "keys" in case else [one["key"] for one in case["entries"]]
+    wrong = {key: entry["error"] for key, entry in zip(keys, entries) if "error" in entry}
+    try:
+        answer = ask(client, case)
+        results, errors = answer if isinstance(answer, tuple) else (answer, {})
+    except cmemcache.BatchError as error:
+        results, errors = error.results, error.errors
+    assert set(errors) == set(wrong)
+    assert all(same_error(errors[key], wrong[key]) for key in wrong)
+    for key, entry in zip(keys, entries):
+        assert key in wrong or matches(case, results.get(key), entry)
 
 
 # The library
@@ -180,7 +291,7 @@ def test_releasing_what_was_never_kept_does_no_harm(server: Memcached) -> None:
 def test_a_panic_inside_the_library_would_be_an_internal_error() -> None:
     """The path is there for a defect that no test knows: a call that wrote nothing."""
     reply = _native.Reply()
-    with pytest.raises(cmemcache.InternalError, match="wrote no reply"):
+    with pytest.raises(cmemcache.InternalError, match="wrote no whole reply"):
         _packed._unusual(reply, 0)
     message = _native.generated._UniffiFfiConverterString.lower("index out of bounds")
     reply.status.code = 2

@@ -281,10 +281,8 @@ class BaseClient:
         return self._send_batch(request, b"".join(data), len(data), False)
 
     def _send_batch(self, request: bytes, values: Optional[bytes], count: int, with_cas: bool) -> Batch:
-        if not count:
-            return Batch(b"", (), (), [])
         try:
-            return call_batch(self._handle, request, values, with_cas=with_cas)
+            return call_batch(self._handle, request, values, count, with_cas=with_cas)
         except UnavailableError as error:
             if self._raising:
                 raise

@@ -272,6 +272,7 @@ def from_packed(
     status: int, text: bytes, server_length: int, phase: int = 0, outcome_unknown: bool = False
 ) -> CacheError:
     """The error of a packed reply: `text` is the server's name and then the message."""
+    # A kind that is not known is that of a library newer than this wrapper.
     kind = _KINDS.get(status, InternalError)
     server = text[:server_length].decode("utf-8", "replace")
     detail = text[server_length:].decode("utf-8", "replace")

@@ -101,7 +101,7 @@ class Reply:
             return str(error)
         finally:
             self.status.code = 0
-        return "the library wrote no reply"
+        return "the library wrote no whole reply"
 
     def __del__(self) -> None:
         self.release()

@@ -40,12 +40,11 @@ DELETE_MULTI = 19
 ROUTED = 1
 HAS_INITIAL = 2
 
-#: Status of a reply; errors begin at 64.
+#: Status of a reply; what is above is an error.
 OK = 0
 MISS = 1
 NOT_STORED = 2
 EXISTS = 3
-_FIRST_ERROR = 64
 _OUTCOME_UNKNOWN = 2
 
 _HEAD_SIZE = 16
@@ -78,9 +77,9 @@ def call(client: int, request: bytes, value: Optional[bytes] = None) -> tuple[in
     """Runs one operation: status, flags, number (a cas token or a counter) and value. Raises CacheError."""
     reply, length = _exchange(client, request, value)
     status, bits, phase, flags, number = _unpack_head(reply.buffer)
-    if not length or bits or status >= _FIRST_ERROR:
+    if bits or status > EXISTS or length < _HEAD_SIZE:
         payload = _unusual(reply, length)
-        if status >= _FIRST_ERROR:
+        if status > EXISTS:
             raise from_packed(status, payload, flags, phase, bool(bits & _OUTCOME_UNKNOWN))
     else:
         payload = reply.buffer[_HEAD_SIZE:length]
@@ -108,7 +107,7 @@ def _exchange(client: int, request: bytes, value: Optional[bytes]) -> tuple[Repl
 
 def _unusual(reply: Reply, length: int) -> bytes:
     """The payload of a reply that is an error or that the library keeps; gives the reply back."""
-    if not length:
+    if length < _HEAD_SIZE:
         raise InternalError(reply.panic())
     try:
         kept = reply.kept()
@@ -136,7 +135,7 @@ class Batch:
     @classmethod
     def failed(cls, error: CacheError, count: int) -> Batch:
         """The reply to a batch of so many keys that failed as a whole."""
-        batch = cls(bytes([_FIRST_ERROR]) * count, (0,) * count, (), [b""] * count)
+        batch = cls(b"\xff" * count, (0,) * count, (), [b""] * count)
         batch._failure = error
         return batch
 
@@ -147,41 +146,47 @@ class Batch:
         return {
             keys[index]: self._failure or from_packed(status, self.values[index], self.flags[index])
             for index, status in enumerate(self.statuses)
-            if status >= _FIRST_ERROR
+            if status > EXISTS
         }
 
 
-def call_batch(client: int, request: bytes, values: Optional[bytes] = None, *, with_cas: bool = False) -> Batch:
-    """Runs one operation on many keys. Raises CacheError when it failed as a whole."""
+def call_batch(client: int, request: bytes, values: Optional[bytes], count: int, *, with_cas: bool = False) -> Batch:
+    """Runs one operation on so many keys. Raises CacheError when it failed as a whole."""
     reply, length = _exchange(client, request, values)
-    status, bits, phase, count, _ = _unpack_head(reply.buffer)
-    if not length or status >= _FIRST_ERROR:
+    status, bits, phase, answered, _ = _unpack_head(reply.buffer)
+    if length < _HEAD_SIZE or status > EXISTS:
         payload = _unusual(reply, length)
-        raise from_packed(status, payload, count, phase, bool(bits & _OUTCOME_UNKNOWN))
+        raise from_packed(status, payload, answered, phase, bool(bits & _OUTCOME_UNKNOWN))
+    if answered != count:
+        raise InternalError(f"the library answered for {answered} keys of {count}")
     kept = reply.kept()
     if kept is None:
-        batch = _columns(count, with_cas, reply.buffer[_HEAD_SIZE:length])
+        batch = _columns(count, with_cas, reply.buffer[_HEAD_SIZE:length], length - _HEAD_SIZE)
     else:
         try:
-            batch = _columns(count, with_cas, _memory_at(kept[0], kept[1]))
+            batch = _columns(count, with_cas, _memory_at(kept[0], kept[1]), kept[1])
         finally:
             reply.release()
     _idle.append(reply)
     return batch
 
 
-def _columns(count: int, with_cas: bool, payload: Any) -> Batch:
+def _columns(count: int, with_cas: bool, payload: Any, length: int) -> Batch:
     width = 17 if with_cas else 9
+    if width * count > length:
+        raise InternalError(f"the library's reply of {length} bytes has no room for the columns of {count} keys")
     flags = unpack_from(f"<{count}I", payload, count)
     cas: tuple[int, ...] = unpack_from(f"<{count}Q", payload, 5 * count) if with_cas else ()
     lengths = unpack_from(f"<{count}I", payload, (width - 4) * count)
     ends = list(accumulate(lengths, initial=width * count))
+    if ends[-1] != length:
+        raise InternalError(f"the library's reply has {length} bytes, and its values end at {ends[-1]}")
     return Batch(payload[:count], flags, cas, [payload[start:end] for start, end in zip(ends, ends[1:])])
 
 
 def _memory_at(address: int, length: int) -> Any:
     # Slices of it are bytes, so that each value is copied once. Every array length is a type of its own, which ctypes
-    # never forgets: lengths are rounded up to powers of two, and nothing behind the true one is ever read.
+    # never forgets: lengths are rounded up to powers of two, and nothing behind the true one is read.
     array = c_char * (1 << length.bit_length())
     return array.from_address(address)
 
