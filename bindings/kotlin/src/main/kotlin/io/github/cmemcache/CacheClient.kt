@@ -41,29 +41,35 @@ public sealed class CacheClient(internal val core: Core) : AutoCloseable {
      * @throws NotNumericException if the value is no decimal number.
      */
     @JvmOverloads
-    public fun incr(key: String, delta: Long = 1): Long? = core.count(INCR, key, delta, null, 0)
+    public fun incr(key: String, delta: Long = 1): Long? = count(INCR, key, delta, null, 0)
 
     /** As `incr(key, delta)`, but a missing item is made with the value [initial], 0 or more, which is returned. */
     public fun incr(key: String, delta: Long, initial: Long, expiry: Duration): Long =
-        core.count(INCR, key, delta, initial, expiry.toExptime())!!
+        count(INCR, key, delta, initial, expiry.toExptime())!!
 
     /** As `incr(key, delta)`, but a missing item is made with the value [initial], 0 or more, which is returned. */
     @JvmOverloads
     public fun incr(key: String, delta: Long, initial: Long, expiry: java.time.Duration? = null): Long =
-        core.count(INCR, key, delta, initial, expiry.toExptime())!!
+        count(INCR, key, delta, initial, expiry.toExptime())!!
 
     /** Subtracts [delta] from a decimal number of 64 bits, stopping at 0, and returns the rest; otherwise as [incr]. */
     @JvmOverloads
-    public fun decr(key: String, delta: Long = 1): Long? = core.count(DECR, key, delta, null, 0)
+    public fun decr(key: String, delta: Long = 1): Long? = count(DECR, key, delta, null, 0)
 
     /** As `decr(key, delta)`, but a missing item is made with the value [initial], 0 or more, which is returned. */
     public fun decr(key: String, delta: Long, initial: Long, expiry: Duration): Long =
-        core.count(DECR, key, delta, initial, expiry.toExptime())!!
+        count(DECR, key, delta, initial, expiry.toExptime())!!
 
     /** As `decr(key, delta)`, but a missing item is made with the value [initial], 0 or more, which is returned. */
     @JvmOverloads
     public fun decr(key: String, delta: Long, initial: Long, expiry: java.time.Duration? = null): Long =
-        core.count(DECR, key, delta, initial, expiry.toExptime())!!
+        count(DECR, key, delta, initial, expiry.toExptime())!!
+
+    private fun count(operation: Int, key: String, delta: Long, initial: Long?, exptime: Long): Long? {
+        if (delta < 0) throw InvalidArgumentException("delta of $delta is not in 0 to ${Long.MAX_VALUE}")
+        if (initial != null && initial < 0) throw InvalidArgumentException("initial of $initial is not in 0 to ${Long.MAX_VALUE}")
+        return core.count(operation, key, delta, initial, exptime)
+    }
 
     /** Gives an item a new expiry; false on a miss. */
     public fun touch(key: String, expiry: Duration): Boolean = core.touch(key, expiry.toExptime())

@@ -14,11 +14,12 @@ import io.github.cmemcache.ffi.StringClient as FfiClient
  * @param ffi the client as generated; views of one client share it.
  * @param timeoutMillis the deadline of calls through this view; 0 is the client's own.
  */
-internal class Core private constructor(
+internal class Core(
     private val ffi: FfiClient,
     private val handle: Long,
     private val charset: KeyCharset,
     private val timeoutMillis: Int,
+    private val door: PackedDoor = NativeDoor,
 ) {
     /** The generated client with this view's deadline, for the calls that are not packed. */
     private val typed: FfiClient by lazy { if (timeoutMillis == 0) ffi else ffi.withTimeout(timeoutMillis.toUInt()) }
@@ -40,45 +41,42 @@ internal class Core private constructor(
             requestSize(12, key),
             { it.start(operation).putInt(flags).putLong(exptime).putKey(key, charset) },
             value,
-        ) { outcome(operation, it.status) }
+        ) { outcome(it.status) }
 
     fun extend(operation: Int, key: String, value: ByteArray): StoreOutcome =
-        run(requestSize(0, key), { it.start(operation).putKey(key, charset) }, value) { outcome(operation, it.status) }
+        run(requestSize(0, key), { it.start(operation).putKey(key, charset) }, value) { outcome(it.status) }
 
     fun cas(key: String, value: ByteArray, cas: Long, flags: Int, exptime: Long): StoreOutcome =
         run(
             requestSize(20, key),
             { it.start(CAS).putInt(flags).putLong(exptime).putLong(cas).putKey(key, charset) },
             value,
-        ) { outcome(CAS, it.status) }
+        ) { outcome(it.status) }
 
     fun delete(key: String): Boolean =
-        run(requestSize(0, key), { it.start(DELETE).putKey(key, charset) }) { it.status == HIT }
+        run(requestSize(0, key), { it.start(DELETE).putKey(key, charset) }) { it.isHit }
 
     fun touch(key: String, exptime: Long): Boolean =
-        run(requestSize(8, key), { it.start(TOUCH).putLong(exptime).putKey(key, charset) }) { it.status == HIT }
+        run(requestSize(8, key), { it.start(TOUCH).putLong(exptime).putKey(key, charset) }) { it.isHit }
 
-    fun count(operation: Int, key: String, delta: Long, initial: Long?, exptime: Long): Long? {
-        notNegative("delta", delta)
-        notNegative("initial", initial ?: 0)
-        return run(
+    fun count(operation: Int, key: String, delta: Long, initial: Long?, exptime: Long): Long? =
+        run(
             requestSize(24, key),
             {
                 it.start(operation, if (initial == null) 0 else WITH_INITIAL)
                     .putLong(delta).putLong(initial ?: 0).putLong(exptime).putKey(key, charset)
             },
-        ) { if (it.status == HIT) it.number else null }
-    }
+        ) { if (it.isHit) it.number else null }
 
     fun getMulti(operation: Int, keys: List<String>): MultiResult<Item> {
         val withCas = operation == GETS_MULTI
         return batch(operation, keys) { reply, entry, value ->
-            if (reply.status(entry) == HIT) Item(value, reply.flags(entry), if (withCas) reply.cas(entry) else null) else null
+            if (reply.isHit(entry)) Item(value, reply.flags(entry), if (withCas) reply.cas(entry) else null) else null
         }
     }
 
     fun deleteMulti(keys: List<String>): MultiResult<Boolean> =
-        batch(DELETE_MULTI, keys) { reply, entry, _ -> reply.status(entry) == HIT }
+        batch(DELETE_MULTI, keys) { reply, entry, _ -> reply.isHit(entry) }
 
     fun setMulti(keys: List<String>, values: List<Encoded>, exptime: Long): MultiResult<StoreOutcome> {
         val total = values.sumOf { it.bytes.size.toLong() }
@@ -95,7 +93,7 @@ internal class Core private constructor(
             },
             total.toInt(),
             { memory -> values.forEach { memory.put(it.bytes) } },
-        ) { reply -> collect(reply, SET_MULTI, keys) { batch, entry, _ -> outcome(SET_MULTI, batch.status(entry)) } }
+        ) { reply -> collect(reply, SET_MULTI, keys) { batch, entry, _ -> outcome(batch.status(entry)) } }
     }
 
     private inline fun <R : Any> batch(
@@ -119,7 +117,7 @@ internal class Core private constructor(
         keys: List<String>,
         entry: (BatchReply, Int, ByteArray) -> R?,
     ): MultiResult<R> {
-        val batch = BatchReply(reply.payloadInPlace(), keys.size, operation == GETS_MULTI)
+        val batch = BatchReply(reply, keys.size, operation == GETS_MULTI)
         val values = LinkedHashMap<String, R>(keys.size * 4 / 3 + 1)
         var errors: LinkedHashMap<String, CacheException>? = null
         keys.forEachIndexed { at, key ->
@@ -144,7 +142,7 @@ internal class Core private constructor(
         writeValue: (ByteBuffer) -> Unit,
         read: (Reply) -> R,
     ): R {
-        val result = packedCall(handle, size, write, valueSize, writeValue, read)
+        val result = packedCall(door, handle, size, write, valueSize, writeValue, read)
         // Without this the collector could end the native client during the last call on it.
         Reference.reachabilityFence(ffi)
         return result
@@ -160,7 +158,7 @@ internal class Core private constructor(
     }
 
     private fun Reply.item(withCas: Boolean): Item? =
-        if (status == HIT) Item(payload(), flags, if (withCas) number else null) else null
+        if (isHit) Item(payload(), flags, if (withCas) number else null) else null
 
     /** Runs a call of the generated client, whose exceptions become this package's. */
     fun <R> typed(call: StringClientInterface.() -> R): R = try {
@@ -168,7 +166,7 @@ internal class Core private constructor(
     } catch (e: FfiException) {
         throw e.toPublic()
     } catch (e: InternalException) {
-        throw IllegalStateException("internal error of the native library: ${e.message}", e)
+        throw InternalErrorException(e.message.orEmpty(), e)
     }
 
     /** A key as the generated client takes it. */
@@ -186,17 +184,6 @@ internal class Core private constructor(
                 throw e.toPublic()
             }
             return Core(ffi, ffi.handle().toLong(), options.keyCharset, 0)
-        }
-
-        private fun notNegative(name: String, number: Long) {
-            if (number < 0) throw InvalidArgumentException("$name of $number is not in 0 to ${Long.MAX_VALUE}")
-        }
-
-        private fun outcome(operation: Int, status: Int): StoreOutcome = when (status) {
-            HIT -> StoreOutcome.Stored
-            EXISTS -> StoreOutcome.Exists
-            MISS -> if (operation == CAS) StoreOutcome.NotFound else StoreOutcome.NotStored
-            else -> StoreOutcome.NotStored
         }
     }
 }

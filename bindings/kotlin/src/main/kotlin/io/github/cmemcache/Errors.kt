@@ -31,6 +31,7 @@ public enum class Phase {
  *   the server   Protocol, ServerError, Auth, Unsupported
  *   the value    ForeignValue, UndecodableValue, ForbiddenClass     (only from Client, which decodes)
  *   the set-up   NativeLibrary                                      (only from the constructors)
+ *   this library InternalError
  * ```
  *
  * @property server the server to blame, as `host:port` or `unix:/path`; null where none is.
@@ -126,6 +127,10 @@ public class ForbiddenClassException internal constructor(message: String, publi
 /** The native library is missing, does not load on this platform, or is of another version than this jar. */
 public class NativeLibraryException internal constructor(message: String, cause: Throwable?) : CacheException(message, cause = cause)
 
+/** A defect of this library; please report it. */
+public class InternalErrorException internal constructor(message: String, cause: Throwable? = null) :
+    CacheException("internal error of cmemcache: $message", cause = cause)
+
 /** The exception of an error as packed replies number it. */
 internal fun cacheException(kind: Int, message: String, server: String?, phase: Phase?, outcomeUnknown: Boolean): CacheException =
     when (kind) {
@@ -143,5 +148,5 @@ internal fun cacheException(kind: Int, message: String, server: String?, phase: 
         75 -> AuthException(message, server)
         76 -> UnsupportedException(message, server)
         77 -> NotNumericException(message, server)
-        else -> throw IllegalStateException("error kind $kind is unknown to this version: $message")
+        else -> InternalErrorException("error kind $kind is unknown to this version: $message")
     }

@@ -41,6 +41,7 @@ internal const val WITH_INITIAL: Int = 2
 
 private const val REQUEST_HEAD = 8
 private const val REPLY_HEAD = 16
+private const val KEPT_REPLY = 40
 private const val KEPT = 1
 private const val OUTCOME_UNKNOWN = 2
 
@@ -71,10 +72,25 @@ private fun fits(size: Long): Int =
  * @param length bytes of [head] that were written.
  */
 internal class Reply(private val head: ByteBuffer, private val length: Int) {
-    val status: Int get() = head.get(0).toInt() and 0xff
+    val status: Int
     val flags: Int get() = head.getInt(4)
     val number: Long get() = head.getLong(8)
-    private val isKept: Boolean get() = head.get(1).toInt() and KEPT != 0
+    private val isKept: Boolean
+
+    init {
+        if (length !in REPLY_HEAD..head.capacity()) throw malformed("$length bytes")
+        status = head.get(0).toInt() and 0xff
+        isKept = head.get(1).toInt() and KEPT != 0
+        if (isKept && length < KEPT_REPLY) throw malformed("$length bytes for a kept payload")
+    }
+
+    /** Whether there is an item; an error if the status is none that a question of yes and no has. */
+    val isHit: Boolean
+        get() = when (status) {
+            HIT -> true
+            MISS -> false
+            else -> throw malformed("status $status")
+        }
 
     /** The payload as an array of its own: the one copy of a value that this side makes. */
     fun payload(): ByteArray {
@@ -98,13 +114,13 @@ internal class Reply(private val head: ByteBuffer, private val length: Int) {
 
     private fun keptLength(): Int {
         val length = head.getLong(24)
-        if (length > Int.MAX_VALUE) throw OutOfMemoryError("a reply of $length bytes is over what an array holds; ask for fewer keys")
+        if (length !in 0..Int.MAX_VALUE) throw OutOfMemoryError("a reply of $length bytes is over what an array holds; ask for fewer keys")
         return length.toInt()
     }
 
     /** Tells the library that a payload it keeps has been read. */
-    fun release(status: Pointer) {
-        if (isKept) PackedFunctions.uniffi_cmemcache_fn_func_packed_release(head.getLong(32), status)
+    fun release(door: PackedDoor, status: Pointer) {
+        if (isKept) door.release(head.getLong(32), status)
     }
 
     /** Throws the error that the reply tells, if it does. */
@@ -115,21 +131,48 @@ internal class Reply(private val head: ByteBuffer, private val length: Int) {
     }
 }
 
+private fun malformed(what: String) = InternalErrorException("the reply to a packed call is malformed: $what")
+
 private fun phase(number: Int): Phase? = Phase.entries.getOrNull(number - 1)
 
 private fun error(kind: Int, serverLength: Int, text: ByteArray, phase: Phase?, outcomeUnknown: Boolean): CacheException {
+    if (serverLength !in 0..text.size) throw malformed("a server's name of $serverLength bytes")
     val server = if (serverLength == 0) null else text.decodeToString(0, serverLength)
     return cacheException(kind, text.decodeToString(serverLength, text.size), server, phase, outcomeUnknown)
 }
 
+/** What a store did. */
+internal fun outcome(status: Int): StoreOutcome = when (status) {
+    HIT -> StoreOutcome.Stored
+    MISS -> StoreOutcome.NotFound
+    NOT_STORED -> StoreOutcome.NotStored
+    EXISTS -> StoreOutcome.Exists
+    else -> throw malformed("status $status of a store")
+}
+
 /** The columns of a batch reply; entries are read in their order. */
-internal class BatchReply(private val bytes: ByteBuffer, private val count: Int, withCas: Boolean) {
+internal class BatchReply(reply: Reply, count: Int, withCas: Boolean) {
+    private val bytes = reply.payloadInPlace()
     private val flagsAt = count
     private val casAt = flagsAt + 4 * count
     private val lengthsAt = if (withCas) casAt + 8 * count else casAt
     private var valueAt = lengthsAt + 4 * count
 
+    init {
+        if (reply.flags != count) throw malformed("${reply.flags} entries for $count keys")
+        if (valueAt > bytes.limit()) throw malformed("columns cut off")
+        var end = valueAt.toLong()
+        for (entry in 0 until count) end += bytes.getInt(lengthsAt + 4 * entry).toUInt().toLong()
+        if (end != bytes.limit().toLong()) throw malformed("values of other lengths than told")
+    }
+
     fun status(entry: Int): Int = bytes.get(entry).toInt() and 0xff
+
+    fun isHit(entry: Int): Boolean = when (status(entry)) {
+        HIT -> true
+        MISS -> false
+        else -> throw malformed("status ${status(entry)} of an entry")
+    }
 
     fun flags(entry: Int): Int = bytes.getInt(flagsAt + 4 * entry)
 
@@ -154,6 +197,30 @@ internal class BatchReply(private val bytes: ByteBuffer, private val count: Int,
     }
 }
 
+/** Where packed calls go: the native library, or in tests something that answers as it would. */
+internal interface PackedDoor {
+    /** Returns the length of the reply. */
+    fun call(client: Long, request: NativeMemory, value: NativeMemory, valueSize: Int, reply: NativeMemory, status: Pointer): Long
+
+    fun release(token: Long, status: Pointer)
+}
+
+internal object NativeDoor : PackedDoor {
+    override fun call(client: Long, request: NativeMemory, value: NativeMemory, valueSize: Int, reply: NativeMemory, status: Pointer): Long =
+        PackedFunctions.uniffi_cmemcache_fn_func_packed_call(
+            client,
+            request.address,
+            request.bytes.position().toLong(),
+            value.address,
+            valueSize.toLong(),
+            reply.address,
+            reply.capacity.toLong(),
+            status,
+        )
+
+    override fun release(token: Long, status: Pointer) = PackedFunctions.uniffi_cmemcache_fn_func_packed_release(token, status)
+}
+
 /**
  * Runs one packed call and hands its reply to [read].
  *
@@ -163,6 +230,7 @@ internal class BatchReply(private val bytes: ByteBuffer, private val count: Int,
  * @param writeValue writes the value or values.
  */
 internal inline fun <R> packedCall(
+    door: PackedDoor,
     client: Long,
     size: Int,
     write: (ByteBuffer) -> Unit,
@@ -174,12 +242,14 @@ internal inline fun <R> packedCall(
         write(request.bytes)
         scratch.value.orTemporary(valueSize) { value ->
             writeValue(value.bytes.clear())
-            val reply = scratch.call(client, request, value, valueSize)
+            val length = door.call(client, request, value, valueSize, scratch.reply, scratch.statusPointer)
+            scratch.checkStatus()
+            val reply = Reply(scratch.reply.bytes.clear(), length.toInt())
             try {
                 reply.throwError()
                 read(reply)
             } finally {
-                reply.release(scratch.statusPointer)
+                reply.release(door, scratch.statusPointer)
             }
         }
     }
@@ -195,28 +265,15 @@ private inline fun <R> NativeMemory.orTemporary(size: Int, block: (NativeMemory)
     }
 }
 
-private fun Scratch.call(client: Long, request: NativeMemory, value: NativeMemory, valueSize: Int): Reply {
-    val length = PackedFunctions.uniffi_cmemcache_fn_func_packed_call(
-        client,
-        request.address,
-        request.bytes.position().toLong(),
-        value.address,
-        valueSize.toLong(),
-        reply.address,
-        reply.capacity.toLong(),
-        statusPointer,
-    )
-    if (status.bytes.get(0) != 0.toByte()) throw internalError(status.bytes)
-    return Reply(reply.bytes.clear(), length.toInt())
-}
-
-/** A panic of the library, which is always a defect of it; leaves the status as the next call needs it. */
-private fun internalError(status: ByteBuffer): IllegalStateException {
+/** A panic of the library is told in the status, which has to be zero again for the next call. */
+private fun Scratch.checkStatus() {
+    val bytes = status.bytes
+    if (bytes.get(0) == 0.toByte()) return
     val buffer = RustBuffer.ByValue()
-    buffer.capacity = status.getLong(8)
-    buffer.len = status.getLong(16)
-    buffer.data = Pointer(status.getLong(24))
-    val message = if (buffer.len > 0) FfiConverterString.lift(buffer) else "no message"
-    repeat(status.capacity()) { status.put(it, 0) }
-    return IllegalStateException("internal error of the native library: $message")
+    buffer.capacity = bytes.getLong(8)
+    buffer.len = bytes.getLong(16)
+    buffer.data = Pointer(bytes.getLong(24))
+    val message = if (buffer.len > 0) FfiConverterString.lift(buffer) else "a panic without a message"
+    repeat(bytes.capacity()) { bytes.put(it, 0) }
+    throw InternalErrorException(message)
 }

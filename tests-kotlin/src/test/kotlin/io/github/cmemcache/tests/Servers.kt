@@ -53,6 +53,13 @@ class Memcached @JvmOverloads constructor(private vararg val options: String, va
     /** Stops it (SIGSTOP) or lets it go on (SIGCONT): it keeps its connections and answers nothing meanwhile. */
     fun signal(name: String) {
         check(ProcessBuilder("kill", "-$name", "${process.pid()}").start().waitFor() == 0)
+        // The signal is delivered some time after kill has ended.
+        while (isStopped() != (name == "STOP")) Thread.sleep(1)
+    }
+
+    private fun isStopped(): Boolean {
+        val state = ProcessBuilder("ps", "-o", "stat=", "-p", "${process.pid()}").start()
+        return state.inputStream.bufferedReader().readText().startsWith("T")
     }
 
     override fun close() = kill()
