@@ -35,7 +35,9 @@ def case(servers, keys):
 CASES = [
     case(["10.0.1.1:11211"], KEYS[:3]),
     case([f"10.0.1.{i}:11211" for i in range(1, 6)], KEYS),
-    case(["a", "bc", "def", "ghij:1", "klmno:22", "10.0.0.1", "10.0.0.10:11300", "[::1]:11211", "[fe80::1]:11212"], KEYS),
+    case(
+        ["a", "bc", "def", "ghij:1", "klmno:22", "10.0.0.1", "10.0.0.10:11300", "[::1]:11211", "[fe80::1]:11212"], KEYS
+    ),
     case(["unix:/run/a.sock", "unix:/run/bb.sock", "unix:/run/ccc.sock", "localhost"], KEYS),
     case([f"cache-{i}.example.net:{11211 + i % 3}" for i in range(60)], KEYS),
     *[case(pair[::order], ["tie"]) for pair in islice(ties(), 8) for order in (1, -1)],

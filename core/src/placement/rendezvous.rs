@@ -21,7 +21,7 @@ use crate::key::{Key, MAX_KEY_LENGTH};
 const LANES: usize = 8;
 
 /// Words of the longest key behind three bytes left over, and an empty one.
-const MAX_WORDS: usize = (3 + MAX_KEY_LENGTH) / 4 + 1;
+const MAX_WORDS: usize = MAX_KEY_LENGTH.div_ceil(4) + 1;
 
 /// The servers, ready to be scored for a key.
 #[derive(Debug)]

@@ -30,6 +30,7 @@ pub(crate) enum Admission {
 
 #[derive(Debug, Default)]
 struct Inner {
+    #[allow(clippy::vec_box, reason = "a connection is lent and given back without being moved")]
     idle: Vec<Box<Connection>>,
     /// Connections that are idle, lent, or being opened.
     open: u32,
