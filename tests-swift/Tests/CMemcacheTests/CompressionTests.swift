@@ -14,7 +14,7 @@ private let pythonStream = Data([
 
     init() throws {
         memcached = try Memcached()
-        client = try Client(servers: [memcached.server], values: Self.values(from: 100, limit: 1 << 20))
+        client = try Client(servers: [memcached.server], options: patient, values: Self.values(from: 100, limit: 1 << 20))
     }
 
     private static func values(from: Int, limit: Int) -> ValueOptions {

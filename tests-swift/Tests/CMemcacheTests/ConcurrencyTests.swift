@@ -6,7 +6,7 @@ import Testing
     @Test("64 tasks share a client, and each reads what is its own")
     func sixtyFourTasks() async throws {
         let memcached = try Memcached()
-        let client = try Client(servers: [memcached.server])
+        let client = try Client(servers: [memcached.server], options: patient)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for task in 0..<64 {
                 group.addTask {
@@ -29,7 +29,7 @@ import Testing
     @Test("64 threads share a client through blocking calls")
     func sixtyFourThreads() throws {
         let memcached = try Memcached()
-        let client = try StringClient(servers: [memcached.server])
+        let client = try StringClient(servers: [memcached.server], options: patient)
         try inThreads(64) { thread in
             for round in 0..<100 {
                 try client.set("thread:\(thread)", "\(round)")
@@ -41,7 +41,7 @@ import Testing
     @Test("concurrent counting loses nothing")
     func counting() async throws {
         let memcached = try Memcached()
-        let client = try Client(servers: [memcached.server])
+        let client = try Client(servers: [memcached.server], options: patient)
         try await client.set("n", 0)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<64 {
@@ -65,7 +65,7 @@ import Testing
         }
         try memcached.start()
         let clock = ContinuousClock()
-        let patience = clock.now + .seconds(3)
+        let patience = clock.now + .seconds(10)
         while (try? await client.set("k", "after")) != .stored {
             try #require(clock.now < patience, "the server is back and still not used")
             try await Task.sleep(for: .milliseconds(20))
@@ -93,7 +93,7 @@ import Testing
             servers: [server.server],
             options: options {
                 $0.protocol = .meta
-                $0.timeout = .seconds(2)
+                $0.timeout = .seconds(5)
                 $0.asyncThreads = threads
             })
     }
@@ -109,7 +109,7 @@ import Testing
         task.cancel()
         let error = try await failure { _ = try await task.value }
         #expect(error is CancellationError)
-        #expect(clock.now - start < .milliseconds(300), "\(clock.now - start)")
+        #expect(clock.now - start < .seconds(2), "\(clock.now - start)")
     }
 
     @Test("a task cancelled before its call begins sends nothing")
@@ -155,7 +155,7 @@ import Testing
         let start = clock.now
         let error = try await failure { _ = try await quick.get("k") } as? CacheError
         #expect(error?.code == .timeout && error?.phase == .queue && error?.outcomeUnknown == false)
-        #expect((Duration.milliseconds(190)...Duration.milliseconds(600)).contains(clock.now - start))
+        #expect((Duration.milliseconds(190)...Duration.seconds(3)).contains(clock.now - start))
         first.cancel()
         _ = try await failure { _ = try await first.value }
     }
@@ -173,7 +173,7 @@ import Testing
             return await group.reduce(0, +)
         }
         #expect(sums == 4950)
-        #expect(clock.now - start < .milliseconds(500), "\(clock.now - start)")
+        #expect(clock.now - start < .seconds(2), "\(clock.now - start)")
         tasks.forEach { $0.cancel() }
         for task in tasks {
             #expect(try await failure { _ = try await task.value } is CancellationError)
@@ -183,7 +183,7 @@ import Testing
     @Test("after a cancelled call the client's next calls are right")
     func cancellationLeavesTheClientRight() async throws {
         let memcached = try Memcached()
-        let client = try StringClient(servers: [memcached.server])
+        let client = try StringClient(servers: [memcached.server], options: patient)
         for key in 0..<100 { try await client.set("key:\(key)", "value:\(key)") }
         for round in 0..<300 {
             let task = Task { try await client.get("key:\(round % 100)") }

@@ -14,7 +14,7 @@ import Testing
         @Test("a million operations leave the memory as it was", .timeLimit(.minutes(5)))
         func aMillionOperations() throws {
             let memcached = try Memcached()
-            let client = try Client(servers: [memcached.server])
+            let client = try Client(servers: [memcached.server], options: patient)
             let large = String(repeating: "0123456789", count: 1000)
             /// Ten operations of all kinds: hits and misses, small and kept replies, errors.
             @Sendable func ten(_ name: String) throws {
@@ -45,7 +45,7 @@ import Testing
         @Test("a hundred thousand async operations leave the memory as it was", .timeLimit(.minutes(5)))
         func asyncOperations() async throws {
             let memcached = try Memcached()
-            let client = try StringClient(servers: [memcached.server])
+            let client = try StringClient(servers: [memcached.server], options: patient)
             func run(_ operations: Int) async throws {
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for task in 0..<16 {
@@ -71,7 +71,7 @@ import Testing
             let memcached = try Memcached()
             func run(_ count: Int) async throws {
                 for _ in 0..<count {
-                    let client = try StringClient(servers: [memcached.server])
+                    let client = try StringClient(servers: [memcached.server], options: patient)
                     try await client.set("k", "v")
                     #expect(try await client.get("k")?.text == "v")
                 }

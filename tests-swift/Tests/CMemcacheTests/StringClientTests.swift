@@ -11,7 +11,9 @@ import Testing
     }
 
     private func client(_ wire: WireProtocol) throws -> StringClient {
-        try StringClient(servers: [memcached.server], options: options { $0.protocol = wire })
+        var options = patient
+        options.protocol = wire
+        return try StringClient(servers: [memcached.server], options: options)
     }
 
     @Test("a stored value comes back with its flags", arguments: [WireProtocol.meta, .classic])
@@ -58,7 +60,7 @@ import Testing
             options: options {
                 $0.protocol = wire
                 $0.maxValueSize = 8 << 20
-                $0.timeout = .seconds(5)
+                $0.timeout = .seconds(20)
             })
         // Around the capacity of the reply buffer, where a value begins to be kept by the core.
         for size in [0, 1, 4079, 4080, 4081, 4096, 65_536, 3 << 20] {
@@ -189,7 +191,7 @@ import Testing
 
     @Test("metrics count, servers can be replaced, marked down and used again")
     func serversCanBeReplaced() throws {
-        let client = try StringClient(servers: [memcached.server])
+        let client = try StringClient(servers: [memcached.server], options: patient)
         try client.set("k", "v")
         _ = try client.get("k")
         _ = try client.get("missing")
@@ -211,7 +213,7 @@ import Testing
 
     @Test("after shutdown every call says that the client is closed")
     func shutdownCloses() async throws {
-        let client = try StringClient(servers: [memcached.server])
+        let client = try StringClient(servers: [memcached.server], options: patient)
         client.shutdown()
         #expect(try failure { () throws(CacheError) in _ = try client.get("k") }.code == .closed)
         #expect(try failure { () throws(CacheError) in _ = try client.stats() }.code == .closed)
@@ -236,7 +238,7 @@ import Testing
 
     @Test("each operation has an async form that does the same")
     func asyncForms() async throws {
-        let client = try StringClient(servers: [memcached.server])
+        let client = try StringClient(servers: [memcached.server], options: patient)
         try await client.set("k", "b", flags: 7, ttl: .seconds(50))
         #expect(try await client.get("k") == Item(value: Data("b".utf8), flags: 7))
         #expect(try await client.add("k", "x") == .notStored)

@@ -29,6 +29,12 @@ func options(_ change: (inout ClientOptions) -> Void) -> ClientOptions {
     return options
 }
 
+/// Options of clients whose calls are expected to end well: a busy machine can stand still for a second.
+let patient = options {
+    $0.timeout = .seconds(20)
+    $0.connectTimeout = .seconds(10)
+}
+
 /// How long `body` takes.
 func time(_ body: () throws -> Void) rethrows -> Duration {
     try ContinuousClock().measure(body)
