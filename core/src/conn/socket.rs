@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,32 +21,54 @@ const FREE: i32 = -1;
 
 /// The descriptors of one server's open connections, readable in a forked child without a lock.
 #[derive(Debug)]
-pub(crate) struct Descriptors(Box<[AtomicI32]>);
+pub(crate) struct Descriptors(Box<[Place]>);
+
+/// A descriptor and the number by which the system knows its socket.
+#[derive(Debug)]
+struct Place {
+    fd: AtomicI32,
+    inode: AtomicU64,
+}
 
 impl Descriptors {
     pub(crate) fn new(limit: u32) -> Self {
-        Self((0..limit).map(|_| AtomicI32::new(FREE)).collect())
+        Self((0..limit).map(|_| Place { fd: AtomicI32::new(FREE), inode: AtomicU64::new(0) }).collect())
     }
 
     fn enter(&self, fd: RawFd) -> Option<usize> {
-        self.0.iter().position(|slot| slot.compare_exchange(FREE, fd, Relaxed, Relaxed).is_ok())
+        let slot = self.0.iter().position(|place| place.fd.compare_exchange(FREE, fd, Relaxed, Relaxed).is_ok())?;
+        self.0[slot].inode.store(inode(fd).unwrap_or(0), Relaxed);
+        Some(slot)
     }
 
     fn leave(&self, slot: usize) {
-        self.0[slot].store(FREE, Relaxed);
+        self.0[slot].fd.store(FREE, Relaxed);
     }
 
     /// Closes every descriptor. Only in a forked child, whose parent owns the sockets: nothing is written, and the parent's
-    /// connections stay open.
+    /// connections stay open. A daemon may have closed all descriptors and opened others since: those are not ours.
     pub(crate) fn close_inherited(&self) {
-        for slot in &self.0 {
-            let fd = slot.swap(FREE, Relaxed);
-            if fd != FREE {
+        for place in &self.0 {
+            let fd = place.fd.swap(FREE, Relaxed);
+            if fd != FREE && inode(fd) == Some(place.inode.load(Relaxed)) {
                 // SAFETY: the descriptor was inherited from the parent; in this process its owner is never used nor dropped.
                 unsafe { libc::close(fd) };
             }
         }
     }
+}
+
+/// The number by which the system knows an open socket; `None` when the descriptor is none.
+fn inode(fd: RawFd) -> Option<u64> {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `stat` is writable memory of the right size, and it is read only after the call has filled it.
+    let stat = unsafe {
+        if libc::fstat(fd, stat.as_mut_ptr()) != 0 {
+            return None;
+        }
+        stat.assume_init()
+    };
+    (stat.st_mode & libc::S_IFMT == libc::S_IFSOCK).then_some(stat.st_ino)
 }
 
 /// A non-blocking stream socket.

@@ -7,7 +7,6 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::config::Spin;
@@ -154,8 +153,17 @@ impl Drop for Wait {
 
 /// Processors that can spin while one is left for the server or for the rest of the program; none on a machine of one.
 fn spare_processors() -> usize {
-    static SPARE: OnceLock<usize> = OnceLock::new();
-    *SPARE.get_or_init(|| std::thread::available_parallelism().map_or(0, |n| n.get() - 1))
+    const UNKNOWN: usize = usize::MAX;
+    static SPARE: AtomicUsize = AtomicUsize::new(UNKNOWN);
+    // No `OnceLock`: a fork while it is filled would leave the child waiting for ever. To ask twice does no harm.
+    match SPARE.load(Relaxed) {
+        UNKNOWN => {
+            let spare = std::thread::available_parallelism().map_or(0, |n| n.get() - 1);
+            SPARE.store(spare, Relaxed);
+            spare
+        }
+        spare => spare,
+    }
 }
 
 fn block(interests: &mut Interests, left: Duration) {
