@@ -191,7 +191,11 @@ pub(crate) fn is_writable(fd: i32) -> io::Result<bool> {
     let mut entry = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
     // SAFETY: one entry, valid for the call.
     match unsafe { libc::poll(&mut entry, 1, 0) } {
-        -1 => Err(io::Error::last_os_error()),
+        -1 => match io::Error::last_os_error() {
+            // A signal of the host program's: looked at again after the next wait.
+            fault if fault.kind() == io::ErrorKind::Interrupted => Ok(false),
+            fault => Err(fault),
+        },
         ready => Ok(ready > 0),
     }
 }
