@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::client::outlook;
 use crate::cluster::Cluster;
@@ -69,10 +70,12 @@ pub(crate) fn run(
         return Err(Error::new(ErrorKind::NoServers, "the client has no servers"));
     }
     let mut wait = Wait::new(cluster.config.spin);
+    let mut now = deadline.begun();
     let mut todo: Vec<(Pick, u32)> = Vec::with_capacity(places.len());
     todo.extend(places.iter().filter_map(|place| Some((cluster.pick(&batch.keys[*place as usize])?, *place))));
     while !todo.is_empty() {
-        todo = round(cluster, batch, &todo, sink, deadline, &mut wait);
+        todo = round(cluster, batch, &todo, sink, deadline, &mut wait, now);
+        now = Instant::now();
     }
     Ok(())
 }
@@ -85,15 +88,15 @@ fn round(
     sink: &mut dyn Sink,
     deadline: &Deadline,
     wait: &mut Wait,
+    now: Instant,
 ) -> Vec<(Pick, u32)> {
     let (order, picks, ranges) = group(cluster.servers().len(), todo);
-    let now = deadline.at - deadline.total;
     let lane = |(number, range): (usize, &Range<usize>)| {
         Lane::new(cluster.server(picks[range.start]).clone(), number, range.len(), now)
     };
     let mut lanes: Vec<Lane<'_>> = ranges.iter().enumerate().map(lane).collect();
     let mut work = Round { batch, order: &order, ranges: &ranges, sink };
-    drive(&mut lanes, &mut work, deadline, wait);
+    drive(&mut lanes, &mut work, deadline, wait, now);
     let sink = work.sink;
     let mut again = Vec::new();
     for (lane, range) in lanes.iter().zip(&ranges) {

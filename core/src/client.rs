@@ -3,7 +3,7 @@
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
@@ -285,23 +285,8 @@ impl Client {
         request: Request<'r>,
         take: impl FnMut(Reply<'_>) -> Result<T>,
     ) -> Result<T> {
-        let mut pick = cluster.pick(key).ok_or_else(no_servers)?;
         let deadline = self.deadline();
-        let mut wait = Wait::new(cluster.config.spin);
-        let mut work = Solo { request, take, outcome: None };
-        loop {
-            let now = deadline.at - deadline.total;
-            let mut lane = [Lane::new(cluster.server(pick).clone(), 0, 1, now)];
-            drive(&mut lane, &mut work, &deadline, &mut wait);
-            if let Some(outcome) = work.outcome {
-                return outcome;
-            }
-            let Some(ended) = lane[0].ended() else { return Err(unexpected()) };
-            match outlook(cluster, ended, key, pick) {
-                Some(next) if cluster.config.failover == Failover::Rehash => pick = next,
-                _ => return Err(ended.error.clone()),
-            }
-        }
+        call_by(&deadline, deadline.begun(), cluster, key, request, take)
     }
 
     /// Runs one request on every server, all at the same time.
@@ -311,12 +296,12 @@ impl Client {
             return Err(no_servers());
         }
         let deadline = self.deadline();
-        let now = deadline.at - deadline.total;
+        let now = deadline.begun();
         let lane = |(number, server): (usize, &Arc<Server>)| Lane::new(server.clone(), number, 1, now);
         let mut lanes: Vec<Lane<'_>> = cluster.servers().iter().enumerate().map(lane).collect();
         let outcomes = lanes.iter().map(|_| None).collect();
         let mut work = Broadcast { request, take, outcomes };
-        drive(&mut lanes, &mut work, &deadline, &mut Wait::new(cluster.config.spin));
+        drive(&mut lanes, &mut work, &deadline, &mut Wait::new(cluster.config.spin), now);
         let answer = |(lane, outcome): (&Lane<'_>, Option<Result<T>>)| {
             outcome.unwrap_or_else(|| Err(lane.ended().map_or_else(unexpected, |ended| ended.error.clone())))
         };
@@ -507,10 +492,13 @@ impl Client {
             None => None,
             Some(create) => Some(Initial { value: create.initial, exptime: to_wire(create.exptime)? }),
         };
-        let count =
-            |initial| self.call(cluster, key, Request::Arith { key: *key, up, delta, initial }, |reply| to_number(&reply));
-        let Some(made) = initial else { return count(None) };
-        match count(initial) {
+        let deadline = self.deadline();
+        let count = |initial, now| {
+            let request = Request::Arith { key: *key, up, delta, initial };
+            call_by(&deadline, now, cluster, key, request, |reply| to_number(&reply))
+        };
+        let Some(made) = initial else { return count(None, deadline.begun()) };
+        match count(initial, deadline.begun()) {
             Err(error) if error.kind() == ErrorKind::Unsupported => {}
             outcome => return outcome,
         }
@@ -519,10 +507,11 @@ impl Client {
         let add = Request::Store { key: *key, mode, value: digits.as_bytes(), flags: 0, exptime: made.exptime };
         // An item that is deleted as often as it is added has to end somewhere; then it counts as missing.
         for _ in 0..8 {
-            if let Some(number) = count(None)? {
+            if let Some(number) = count(None, Instant::now())? {
                 return Ok(Some(number));
             }
-            if self.call(cluster, key, add, |reply| to_outcome(&reply, mode))? == StoreOutcome::Stored {
+            let outcome = call_by(&deadline, Instant::now(), cluster, key, add, |reply| to_outcome(&reply, mode))?;
+            if outcome == StoreOutcome::Stored {
                 return Ok(Some(made.value));
             }
         }
@@ -718,6 +707,33 @@ impl Client {
         self.shared.closed.store(true, Relaxed);
         let cluster = self.shared.generation().cluster.load();
         cluster.servers().iter().for_each(|server| server.close());
+    }
+}
+
+/// [`Client::call`] by a deadline that is shared with others. `now`: the time.
+fn call_by<'r, T>(
+    deadline: &Deadline,
+    mut now: Instant,
+    cluster: &Cluster,
+    key: &Key<'r>,
+    request: Request<'r>,
+    take: impl FnMut(Reply<'_>) -> Result<T>,
+) -> Result<T> {
+    let mut pick = cluster.pick(key).ok_or_else(no_servers)?;
+    let mut wait = Wait::new(cluster.config.spin);
+    let mut work = Solo { request, take, outcome: None };
+    loop {
+        let mut lane = [Lane::new(cluster.server(pick).clone(), 0, 1, now)];
+        drive(&mut lane, &mut work, deadline, &mut wait, now);
+        if let Some(outcome) = work.outcome {
+            return outcome;
+        }
+        let Some(ended) = lane[0].ended() else { return Err(unexpected()) };
+        match outlook(cluster, ended, key, pick) {
+            Some(next) if cluster.config.failover == Failover::Rehash => pick = next,
+            _ => return Err(ended.error.clone()),
+        }
+        now = Instant::now();
     }
 }
 

@@ -36,6 +36,11 @@ impl Deadline {
     pub(crate) fn after(total: Duration) -> Self {
         Self { at: Instant::now() + total, total }
     }
+
+    /// When the call began.
+    pub(crate) fn begun(&self) -> Instant {
+        self.at - self.total
+    }
 }
 
 /// A moving average of one server's round trips, in microseconds.
