@@ -37,6 +37,8 @@ enum State {
 #[derive(Debug)]
 pub(crate) enum Call {
     Wait,
+    /// As `Wait`; the request is on a connection that another caller drives.
+    Boarded,
     Lead(Box<Connection>),
     Open,
     Served(Result<Reply<'static>, Error>),
@@ -103,8 +105,9 @@ impl Ticket {
             State::Open => Call::Open,
             State::Served(outcome) => Call::Served(outcome),
             other => {
+                let call = if matches!(other, State::Boarded) { Call::Boarded } else { Call::Wait };
                 body.state = other;
-                Call::Wait
+                call
             }
         }
     }
@@ -115,13 +118,9 @@ impl Ticket {
             State::Lead(connection) => Call::Lead(connection),
             State::Open => Call::Open,
             State::Served(outcome) => Call::Served(outcome),
-            State::Waiting | State::Boarded | State::Abandoned => Call::Wait,
+            State::Boarded => Call::Boarded,
+            State::Waiting | State::Abandoned => Call::Wait,
         }
-    }
-
-    /// Whether the request was on its way when the caller left.
-    pub(crate) fn has_boarded(&self) -> bool {
-        matches!(self.body().state, State::Boarded)
     }
 
     /// Whether the ticket carries its request.

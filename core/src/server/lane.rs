@@ -209,7 +209,7 @@ impl<'r> Lane<'r> {
 
     fn queued(&mut self, ticket: Arc<Ticket>, work: &mut dyn Work<'r>, now: Instant, wait: &mut Interests) -> Step {
         match ticket.look() {
-            Call::Wait => {
+            Call::Wait | Call::Boarded => {
                 wait.unpark();
                 self.stage = Stage::Queued(ticket);
                 return Step::Still;
@@ -227,9 +227,9 @@ impl<'r> Lane<'r> {
                 self.server.counters.end(self.len);
             }
             Call::Served(Err(error)) => {
-                let again = work.is_read() && !self.retried && error.kind() == ErrorKind::Disconnected;
                 let unsent = !error.is_outcome_unknown();
-                if !again {
+                let harmless = unsent || work.is_read();
+                if !harmless || self.retried || error.kind() != ErrorKind::Disconnected {
                     return self.end(error, unsent);
                 }
                 self.retried = true;
@@ -356,6 +356,9 @@ impl<'r> Lane<'r> {
     }
 
     fn greeted(&mut self, mut connection: Box<Connection>, heard: Heard, now: Instant) -> Step {
+        if let (Err(violation), false) = (connection.machine.next(), matches!(heard, Heard::Refused(..))) {
+            return self.greeting_failed(connection, self.violated(&violation), now);
+        }
         match heard {
             Heard::Version(version) => {
                 let name = random_name(now);
@@ -631,8 +634,7 @@ impl<'r> Lane<'r> {
         match mem::replace(&mut self.stage, Stage::Done) {
             Stage::Start => self.expire(Phase::Queue, total, true),
             Stage::Queued(ticket) => {
-                let sent = ticket.has_boarded();
-                self.server.pool.leave(&ticket);
+                let sent = self.server.pool.leave(&ticket);
                 self.expire(if sent { Phase::Read } else { Phase::Queue }, total, !sent);
             }
             Stage::Resolving(_) => self.fail_connecting(Phase::Resolve, connect, now),
@@ -663,7 +665,9 @@ impl<'r> Lane<'r> {
     }
 
     fn fail_connecting(&mut self, phase: Phase, after: Duration, now: Instant) {
-        self.server.failed(Failure::Unreachable, now);
+        // A caller in a hurry, who gave up before the connect timeout, learned less of the server.
+        let failure = if now < self.connect_by { Failure::Failed } else { Failure::Unreachable };
+        self.server.failed(failure, now);
         self.server.pool.lost();
         self.expire(phase, after, true);
     }

@@ -81,14 +81,25 @@ impl Pool {
         self.open.store(inner.open, Relaxed);
     }
 
-    /// A caller leaves the queue; what it was handed at the last moment goes to the next.
-    pub(crate) fn leave(&self, ticket: &Arc<Ticket>) {
-        match ticket.abandon() {
-            Call::Lead(connection) => self.pass_on(connection),
-            Call::Open => self.lost(),
-            Call::Served(_) | Call::Wait => {}
-        }
+    /// A caller leaves the queue; what it was handed at the last moment goes to the next. Returns whether its request may have
+    /// left.
+    pub(crate) fn leave(&self, ticket: &Arc<Ticket>) -> bool {
+        let may_have_left = match ticket.abandon() {
+            Call::Lead(connection) => {
+                let has_boarded = connection.machine.owed() > 0;
+                self.pass_on(connection);
+                has_boarded
+            }
+            Call::Open => {
+                self.lost();
+                false
+            }
+            Call::Served(Err(error)) => error.is_outcome_unknown(),
+            Call::Served(Ok(_)) | Call::Boarded => true,
+            Call::Wait => false,
+        };
         self.lock().queue.retain(|other| !Arc::ptr_eq(other, ticket));
+        may_have_left
     }
 
     /// Takes back a connection on which nothing is owed, and lends it to those who wait.
