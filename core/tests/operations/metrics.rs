@@ -60,10 +60,7 @@ fn bytes_are_those_on_the_wire() {
 #[test]
 fn failures_are_counted_by_kind() {
     let server = Memcached::start();
-    let client_of = |address: &str, protocol| {
-        let quick = Duration::from_millis(100);
-        client(Config { protocol, timeout: quick, connect_timeout: quick, failure_limit: 1000, ..config(address) })
-    };
+    let client_of = |address: &str, protocol| client(Config { protocol, failure_limit: 1000, ..config(address) });
     let classic = client_of(&server.address(), WireProtocol::Classic);
     classic.set("k", "text", 0, Exptime::Never).unwrap();
     failure(classic.incr("k", 1, None), ErrorKind::NotNumeric);
@@ -73,7 +70,7 @@ fn failures_are_counted_by_kind() {
     assert_eq!(classic.metrics()[0].server_errors, 1, "what the client itself refuses is none of the server's errors");
 
     let silent = Peer::meta(|session| session.silence());
-    let client = client_of(&silent.address(), WireProtocol::Auto);
+    let client = client_of(&silent.address(), WireProtocol::Auto).with_timeout(Duration::from_millis(300)).unwrap();
     failure(client.get("k"), ErrorKind::Timeout);
     assert!(client.get_multi(&["a", "b", "c"]).unwrap().iter().all(Result::is_err));
     assert_eq!(client.metrics()[0].timeouts, 4);

@@ -209,13 +209,18 @@ impl Asked {
         format!("{code} {}\r\n", self.opaque()).into_bytes()
     }
 
-    /// What memcached would answer if every key held itself: a hit of the key's own bytes, or `HD`.
+    /// What memcached would answer if every key held itself: hits of the keys' own bytes, or `HD`.
     pub fn echo(&self) -> Vec<u8> {
-        if self.command() == "mg" {
-            self.hit(self.key().as_bytes())
-        } else {
-            self.code("HD")
+        match self.command() {
+            "mg" => self.hit(self.key().as_bytes()),
+            "get" => [self.blocks().concat(), b"END\r\n".to_vec()].concat(),
+            _ => self.code("HD"),
         }
+    }
+
+    /// The same of a classic get, one block for each key, without the end.
+    pub fn blocks(&self) -> Vec<Vec<u8>> {
+        self.line.split(' ').skip(1).map(|key| format!("VALUE {key} 0 {}\r\n{key}\r\n", key.len()).into_bytes()).collect()
     }
 
     /// A hit of the classic protocol with this value.
@@ -367,10 +372,10 @@ impl Session {
         self.stream.shutdown(Shutdown::Write)
     }
 
-    /// Makes the kernel buffer as little as it can for this connection.
-    pub fn shrink_buffers(&mut self) -> io::Result<()> {
-        SockRef::from(&self.stream).set_recv_buffer_size(1)?;
-        SockRef::from(&self.stream).set_send_buffer_size(1)
+    /// Limits what the kernel buffers for this connection, each way, in bytes.
+    pub fn limit_buffers(&mut self, bytes: usize) -> io::Result<()> {
+        SockRef::from(&self.stream).set_recv_buffer_size(bytes)?;
+        SockRef::from(&self.stream).set_send_buffer_size(bytes)
     }
 
     /// Passes on what the client sends, and gives `relay` what the server sends.
