@@ -17,6 +17,7 @@ $(KOTLIN_JAR): $(LIB) $(BINDGEN) uniffi.toml $(KOTLIN_SOURCES)
 	$(GENERATE) --language kotlin --out-dir $(KOTLIN_OUT)/generated-sources/uniffi
 	mkdir -p $(KOTLIN_OUT)/native/$(JNA_PLATFORM)
 	install -m 755 $(LIB) $(KOTLIN_OUT)/native/$(JNA_PLATFORM)/
+	strip -S -x $(KOTLIN_OUT)/native/$(JNA_PLATFORM)/$(notdir $(LIB))
 	$(MVN) -q -f bindings/kotlin/pom.xml install
 
 .PHONY: test-kotlin

@@ -12,7 +12,7 @@ use once_cell::race::OnceBox;
 use crate::address::ServerSpec;
 use crate::batch::{self, Batch, Sink};
 use crate::cluster::Cluster;
-use crate::config::{check_time, Config, Failover, MAX_VALUE_SIZE};
+use crate::config::{check_time, Config, Failover, MAX_TIMEOUT, MAX_VALUE_SIZE};
 use crate::conn::wait::{Deadline, Wait};
 use crate::drive::drive;
 use crate::error::{Error, ErrorKind, Result};
@@ -673,13 +673,17 @@ impl Client {
         Ok(())
     }
 
-    /// Leaves a server alone for so long, as if it had failed. `server` is its name in errors and metrics.
+    /// Leaves a server alone for so long, up to 1 h, as if it had failed; a time of zero uses it again at once. `server` is its
+    /// name in errors and metrics.
     ///
     /// # Errors
     /// `InvalidArgument` if it is none of this client's, or the time is over one hour; `Closed`.
     pub fn mark_down(&self, server: &str, wait: Duration) -> Result<()> {
-        check_time("down_for", wait)?;
+        if wait > MAX_TIMEOUT {
+            return Err(Error::invalid(format!("down_for of {} ms is over 3600000 ms", wait.as_millis())));
+        }
         match self.cluster()?.named(server) {
+            Some(server) if wait.is_zero() => server.forgive(),
             Some(server) => server.mark_down(wait),
             None => return Err(Error::invalid(format!("{server:?} is none of this client's servers"))),
         }

@@ -199,7 +199,7 @@ fn deadlines_of_single_calls_are_held_to_the_same_range() {
         let error = failure(client.with_timeout(timeout), ErrorKind::InvalidArgument);
         assert!(error.message().starts_with("timeout of"), "{error}");
     }
-    for time in [Duration::ZERO, Duration::from_secs(3601)] {
+    for time in [Duration::from_secs(3601), Duration::MAX] {
         let error = failure(client.mark_down("a:1", time), ErrorKind::InvalidArgument);
         assert!(error.message().starts_with("down_for of"), "{error}");
     }

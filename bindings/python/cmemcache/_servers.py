@@ -67,7 +67,7 @@ class Server:
     def deaduntil(self) -> float:
         """The time, in seconds since 1970, until which the client leaves this server alone; 0 if it uses it.
 
-        Setting it puts the server down until then; with a time that has passed it is used again, a millisecond later.
+        Setting it puts the server down until then; with a time that has passed it is used again at once.
         """
         metrics = self._client.metrics()
         down_for_ms = metrics[self._index].down_for_ms if self._index < len(metrics) else 0
@@ -76,10 +76,7 @@ class Server:
     @deaduntil.setter
     def deaduntil(self, moment: float) -> None:
         left = moment - time.time()
-        if left > 0:
-            self._client._mark_down(self._name, dead_retry_ms(left))
-        elif self.deaduntil:
-            self._client._mark_down(self._name, 1)
+        self._client._mark_down(self._name, dead_retry_ms(left) if left > 0 else 0)
 
     def connect(self) -> int:
         """Asks the server whether it answers: 1 or 0."""

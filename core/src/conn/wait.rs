@@ -1,9 +1,10 @@
 //! The only place that sleeps: spin, then block, under one deadline.
 //!
-//! Sleeping and being woken costs about 30 us on a virtual machine, as much as a whole round trip on a fast network, and the
-//! kernel spends on it what a short spin would cost. So a caller that waits alone polls its socket for up to 50 us before it
-//! blocks. It blocks at once where that cannot pay: when more calls are under way in this process than there are processors to
-//! spare, or when the server's answers have lately taken longer than a spin lasts.
+//! Sleeping and being woken costs about 30 us on an idle virtual machine, as much as a whole round trip on a fast network, and
+//! the kernel spends on it what a short spin would cost. So a caller that waits alone polls its socket for up to 50 us before
+//! it blocks. Where that does not pay it blocks at once: when more calls are under way in this process than there are
+//! processors to spare, when the server is far away, and when the processors are busy with other work, so that nobody has to be
+//! woken and a spin only takes the server's time. The last two are not guessed but measured, see [`RoundTrip`].
 
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
@@ -14,8 +15,14 @@ use crate::config::Spin;
 /// How long a spin lasts at most: about twice a round trip on loopback, and less than twice the price of sleeping.
 const SPIN_BUDGET: Duration = Duration::from_micros(50);
 
-/// Round trips up to here make the next spin worth while. Measured by a sleeper it holds the wake-up too, hence twice.
-const SPIN_PAYS: Duration = Duration::from_micros(100);
+/// Longer round trips count as this long: one that was held up says nothing of the next.
+const LONGEST_SAMPLE: Duration = Duration::from_micros(250);
+
+/// A server whose sleeping callers wait this long is too far away for any spin to see its reply.
+const TOO_FAR: Duration = Duration::from_micros(200);
+
+/// One call in so many waits in the way that seems to be the worse one, to see whether it still is.
+const EXPLORE: u32 = 32;
 
 /// While something other than a socket is awaited beside sockets (a connection of a full pool, a name), both are looked at
 /// this often.
@@ -43,21 +50,34 @@ impl Deadline {
     }
 }
 
-/// A moving average of one server's round trips, in microseconds.
+/// Moving averages of one server's round trips, of calls that spun and of calls that slept, in nanoseconds; 0 is unknown.
+///
+/// The next call spins only if that has lately been faster by a tenth. A race between two callers loses one sample.
 #[derive(Debug, Default)]
-pub(crate) struct RoundTrip(AtomicU32);
+pub(crate) struct RoundTrip {
+    spinning: AtomicU32,
+    sleeping: AtomicU32,
+    calls: AtomicU32,
+}
 
 impl RoundTrip {
-    /// Takes one round trip into account, with a weight of one eighth.
-    pub(crate) fn record(&self, took: Duration) {
-        let new = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).min(10_000_000);
-        let old = self.0.load(Relaxed);
-        // A race between two callers loses one sample of a moving average.
-        self.0.store(old - old / 8 + new / 8, Relaxed);
+    /// Whether a call that has just been sent should spin for its reply.
+    pub(crate) fn choose_spin(&self) -> bool {
+        let (spinning, sleeping) = (self.spinning.load(Relaxed), self.sleeping.load(Relaxed));
+        if CALLS.load(Relaxed) > spare_processors() || u128::from(sleeping) >= TOO_FAR.as_nanos() {
+            return false;
+        }
+        let spin_pays = u64::from(spinning) * 10 < u64::from(sleeping) * 9;
+        let explore = self.calls.fetch_add(1, Relaxed) % EXPLORE == 0;
+        spin_pays != explore
     }
 
-    fn fits(&self) -> bool {
-        Duration::from_micros(u64::from(self.0.load(Relaxed))) <= SPIN_PAYS
+    /// Takes a round trip into account, with a weight of one eighth.
+    pub(crate) fn record(&self, spun: bool, took: Duration) {
+        let average = if spun { &self.spinning } else { &self.sleeping };
+        let new = u32::try_from(took.min(LONGEST_SAMPLE).as_nanos()).unwrap_or(u32::MAX).max(1);
+        let old = average.load(Relaxed);
+        average.store(if old == 0 { new } else { old - old / 8 + new / 8 }, Relaxed);
     }
 }
 
@@ -68,19 +88,20 @@ pub(crate) struct Interests {
     more: Vec<libc::pollfd>,
     until: Option<Instant>,
     unparked: bool,
-    slow: bool,
+    /// At least one of the replies is to be slept for.
+    sleep: bool,
 }
 
 impl Interests {
-    /// A socket that has to become readable, or writable too.
-    pub(crate) fn socket(&mut self, fd: i32, write: bool, round_trip: &RoundTrip) {
+    /// A socket that has to become readable, or writable too. `spin`: the reply may be so near that a spin pays.
+    pub(crate) fn socket(&mut self, fd: i32, write: bool, spin: bool) {
         let events = if write { libc::POLLIN | libc::POLLOUT } else { libc::POLLIN };
         let entry = libc::pollfd { fd, events, revents: 0 };
         match self.first {
             None => self.first = Some(entry),
             Some(_) => self.more.push(entry),
         }
-        self.slow |= !round_trip.fits();
+        self.sleep |= !spin;
     }
 
     /// Something that another thread says by unparking this one.
@@ -98,7 +119,7 @@ impl Interests {
         self.more.clear();
         self.until = None;
         self.unparked = false;
-        self.slow = false;
+        self.sleep = false;
     }
 }
 
@@ -124,7 +145,7 @@ impl Wait {
     pub(crate) fn pause(&mut self, interests: &mut Interests) -> Instant {
         let now = Instant::now();
         let since = *self.still_since.get_or_insert(now);
-        if interests.first.is_some() && !interests.unparked && now < since + self.budget(interests.slow) {
+        if interests.first.is_some() && !interests.unparked && now < since + self.budget(interests.sleep) {
             std::hint::spin_loop();
             return now;
         }
@@ -140,11 +161,11 @@ impl Wait {
         Instant::now()
     }
 
-    fn budget(&self, slow: bool) -> Duration {
+    fn budget(&self, sleep: bool) -> Duration {
         match self.spin {
             Spin::Off => Duration::ZERO,
             Spin::Fixed(time) => time,
-            Spin::Auto if slow || CALLS.load(Relaxed) > spare_processors() => Duration::ZERO,
+            Spin::Auto if sleep || CALLS.load(Relaxed) > spare_processors() => Duration::ZERO,
             Spin::Auto => SPIN_BUDGET,
         }
     }
@@ -202,5 +223,44 @@ pub(crate) fn is_writable(fd: i32) -> io::Result<bool> {
             fault => Err(fault),
         },
         ready => Ok(ready > 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Spins chosen in 320 calls on a server whose round trips take so long.
+    fn spins(spinning_us: u64, sleeping_us: u64) -> usize {
+        let round_trip = RoundTrip::default();
+        let call = |_: &i32| {
+            let spin = round_trip.choose_spin();
+            round_trip.record(spin, Duration::from_micros(if spin { spinning_us } else { sleeping_us }));
+            spin
+        };
+        (0..320).filter(call).count()
+    }
+
+    #[test]
+    fn the_faster_way_of_waiting_is_found_and_the_other_looked_at_again() {
+        if spare_processors() == 0 {
+            assert_eq!(spins(25, 50), 0, "one processor has nothing to spin on");
+            return;
+        }
+        assert!(spins(25, 50) >= 290, "an idle machine");
+        assert!((5..=30).contains(&spins(26, 18)), "a busy machine");
+        assert!(spins(49, 50) <= 30, "no gain to speak of");
+        assert!(spins(1050, 1000) <= 1, "a server far away");
+    }
+
+    #[test]
+    fn one_held_up_call_does_not_change_the_choice() {
+        let round_trip = RoundTrip::default();
+        for _ in 0..100 {
+            round_trip.record(true, Duration::from_micros(25));
+            round_trip.record(false, Duration::from_micros(60));
+        }
+        round_trip.record(true, Duration::from_millis(80));
+        assert!(round_trip.spinning.load(Relaxed) < round_trip.sleeping.load(Relaxed));
     }
 }

@@ -104,6 +104,8 @@ pub(crate) struct Lane<'r> {
     /// When the present attempt to connect is over.
     connect_by: Instant,
     sent_at: Option<Instant>,
+    /// Whether the present wait may spin.
+    spin: bool,
     ended: Option<Ended>,
 }
 
@@ -122,6 +124,7 @@ impl<'r> Lane<'r> {
             retried: false,
             connect_by: now,
             sent_at: None,
+            spin: false,
             ended: None,
         }
     }
@@ -287,7 +290,7 @@ impl<'r> Lane<'r> {
     fn connecting(&mut self, socket: Socket, rest: std::vec::IntoIter<SocketAddr>, now: Instant, wait: &mut Interests) -> Step {
         match socket.is_connected() {
             Ok(false) => {
-                wait.socket(socket.fd(), true, &self.server.round_trip);
+                wait.socket(socket.fd(), true, false);
                 self.stage = Stage::Connecting { socket, rest };
                 Step::Still
             }
@@ -341,7 +344,7 @@ impl<'r> Lane<'r> {
                 }
                 Ok(None) => {
                     if moves != Moves::Read {
-                        wait.socket(connection.socket.fd(), !connection.machine.out().is_empty(), &self.server.round_trip);
+                        wait.socket(connection.socket.fd(), !connection.machine.out().is_empty(), false);
                     }
                     self.stage = Stage::Greeting { connection, step };
                     moves.step()
@@ -421,7 +424,7 @@ impl<'r> Lane<'r> {
             Ok(Pass::Part(step)) => {
                 if step != Step::Moved {
                     let write = !connection.machine.out().is_empty();
-                    wait.socket(connection.socket.fd(), write, &self.server.round_trip);
+                    wait.socket(connection.socket.fd(), write, self.spin);
                 }
                 self.stage = Stage::Exchange(connection);
                 return step;
@@ -448,7 +451,10 @@ impl<'r> Lane<'r> {
         }
         match moves {
             Moves::Read => self.record_round_trip(),
-            Moves::Written => self.sent_at = self.sent_at.or(Some(now)),
+            Moves::Written if self.sent_at.is_none() => {
+                self.sent_at = Some(now);
+                self.spin = self.server.round_trip.choose_spin();
+            }
             _ => {}
         }
         let mut answered = false;
@@ -481,7 +487,7 @@ impl<'r> Lane<'r> {
 
     fn record_round_trip(&mut self) {
         if let Some(sent_at) = self.sent_at.take() {
-            self.server.round_trip.record(sent_at.elapsed());
+            self.server.round_trip.record(self.spin, sent_at.elapsed());
         }
     }
 

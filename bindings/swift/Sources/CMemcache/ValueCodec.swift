@@ -79,7 +79,7 @@ struct ValueCodec: Sendable {
     /// - Throws: ``CacheError/Code/undecodableValue`` or ``CacheError/Code/foreignValue``, naming key and flags.
     func decode<V: Decodable>(_ type: V.Type, _ item: Item, key: some CacheKey) throws(CacheError) -> V {
         var item = item
-        let fault = DecodingFault(key: key.shownInMessages, flags: item.flags, type: "\(type)")
+        let fault = DecodingFault(key: key, flags: item.flags, type: type)
         try fault.refuseForeign()
         if item.flags & Flags.zlib != 0 {
             do {
@@ -89,7 +89,11 @@ struct ValueCodec: Sendable {
             }
             item.flags &= ~Flags.zlib
         }
-        if let optional = type as? any OptionalValue.Type, item.flags != Flags.portable {
+        // Before anything that asks for a conformance, which costs more than the rest.
+        if item.flags == Flags.text, type == String.self, let text = String(exactly: item.value) as? V {
+            return text
+        }
+        if item.flags != Flags.portable, let optional = type as? any OptionalValue.Type {
             return try Self.wrapped(optional, item, fault) as! V
         }
         return try Self.value(type, item, fault)
@@ -160,15 +164,15 @@ struct ValueCodec: Sendable {
     }
 }
 
-/// What an error about a stored value names.
+/// What an error about a stored value names. The words are found only when there is one.
 private struct DecodingFault {
-    let key: String
+    let key: any CacheKey
     let flags: UInt32
-    let type: String
+    let type: Any.Type
 
     func undecodable(_ reason: String, _ underlying: (any Error)? = nil) -> CacheError {
         CacheError(
-            .undecodableValue, "value of key \(key) with flags \(flags) cannot be read as \(type): \(reason)",
+            .undecodableValue, "value of key \(key.shownInMessages) with flags \(flags) cannot be read as \(type): \(reason)",
             underlying: underlying)
     }
 
@@ -188,7 +192,7 @@ private struct DecodingFault {
     private func foreign(_ what: String, _ wayOut: String) -> CacheError {
         CacheError(
             .foreignValue,
-            "value of key \(key) with flags \(flags) is \(what); store it \(wayOut), or read its bytes with client.strings.get")
+            "value of key \(key.shownInMessages) with flags \(flags) is \(what); store it \(wayOut), or read its bytes with client.strings.get")
     }
 }
 

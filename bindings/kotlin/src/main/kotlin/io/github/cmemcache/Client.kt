@@ -27,7 +27,7 @@ import kotlin.time.toKotlinDuration
  *
  * Kotlin passes types as type parameters; Java passes a `Class` to read, and stores by the class of the object.
  */
-public class Client private constructor(core: Core, private val codec: Codec) : CacheClient(core) {
+public class Client private constructor(private val codec: Codec, core: Core) : CacheClient(core) {
     /**
      * Makes a client of these servers.
      *
@@ -39,7 +39,7 @@ public class Client private constructor(core: Core, private val codec: Codec) : 
         servers: List<ServerSpec>,
         options: ClientOptions = ClientOptions(),
         values: ValueOptions = ValueOptions(),
-    ) : this(Core.open(servers, options), codec(values))
+    ) : this(codec(values), Core.open(servers, options))
 
     /** Makes a client of servers at these addresses, each of weight 1; see [ServerSpec.address] for their form. */
     @JvmOverloads
@@ -53,7 +53,7 @@ public class Client private constructor(core: Core, private val codec: Codec) : 
      * This client with another deadline, 1 ms to 1 h, for single calls: `cache.withTimeout(50.milliseconds).get<User>(key)`.
      * Servers, connections and metrics are shared; closing one closes both.
      */
-    public fun withTimeout(timeout: Duration): Client = Client(core.withTimeout(timeout), codec)
+    public fun withTimeout(timeout: Duration): Client = Client(codec, core.withTimeout(timeout))
 
     /** As `withTimeout` with a time of Kotlin. */
     public fun withTimeout(timeout: java.time.Duration): Client = withTimeout(timeout.toKotlinDuration())
@@ -80,6 +80,15 @@ public class Client private constructor(core: Core, private val codec: Codec) : 
     public fun <T : Any> getAndTouch(key: String, expiry: java.time.Duration?, type: Class<T>): T? =
         readAndTouch(key, expiry?.toKotlinDuration() ?: Duration.INFINITE, ValueType(type, null))
 
+    /** Reads an object and its cas token and gives it a new expiry; null on a miss. */
+    @JvmSynthetic
+    public inline fun <reified T : Any> getsAndTouch(key: String, expiry: Duration): Versioned<T>? =
+        readVersionedAndTouch(key, expiry, valueType<T>())
+
+    /** Reads an object of a class and its cas token and gives it a new expiry; null on a miss. */
+    public fun <T : Any> getsAndTouch(key: String, expiry: java.time.Duration?, type: Class<T>): Versioned<T>? =
+        readVersionedAndTouch(key, expiry?.toKotlinDuration() ?: Duration.INFINITE, ValueType(type, null))
+
     /** Reads many objects at once, all servers at the same time. Misses are not in the result, undecodable values in its errors. */
     @JvmSynthetic
     public inline fun <reified T : Any> getMulti(keys: Collection<String>): MultiResult<T> = readMulti(keys, valueType<T>())
@@ -89,7 +98,8 @@ public class Client private constructor(core: Core, private val codec: Codec) : 
 
     /** Reads many objects and their cas tokens at once. Misses are not in the result, undecodable values in its errors. */
     @JvmSynthetic
-    public inline fun <reified T : Any> getsMulti(keys: Collection<String>): MultiResult<Versioned<T>> = readMultiVersioned(keys, valueType<T>())
+    public inline fun <reified T : Any> getsMulti(keys: Collection<String>): MultiResult<Versioned<T>> =
+        readMultiVersioned(keys, valueType<T>())
 
     /** Reads many objects of a class and their cas tokens. Misses are not in the result, undecodable values in its errors. */
     public fun <T : Any> getsMulti(keys: Collection<String>, type: Class<T>): MultiResult<Versioned<T>> =
@@ -139,8 +149,10 @@ public class Client private constructor(core: Core, private val codec: Codec) : 
 
     /** Stores many objects at once, all servers at the same time. */
     @JvmSynthetic
-    public inline fun <reified T : Any> setMulti(entries: Map<String, T?>, expiry: Duration = Duration.INFINITE): MultiResult<StoreOutcome> =
-        storeMulti(entries, expiry, valueType<T>())
+    public inline fun <reified T : Any> setMulti(
+        entries: Map<String, T?>,
+        expiry: Duration = Duration.INFINITE,
+    ): MultiResult<StoreOutcome> = storeMulti(entries, expiry, valueType<T>())
 
     /** Stores many objects by their classes at run time. Java calls it `setMulti`. */
     @JvmOverloads
@@ -152,11 +164,16 @@ public class Client private constructor(core: Core, private val codec: Codec) : 
     internal fun <T : Any> read(key: String, type: ValueType<T>): T? = core.get(GET, key)?.let { codec.decode(key, it, type) }
 
     @PublishedApi
-    internal fun <T : Any> readVersioned(key: String, type: ValueType<T>): Versioned<T>? = core.get(GETS, key)?.let { versioned(key, it, type) }
+    internal fun <T : Any> readVersioned(key: String, type: ValueType<T>): Versioned<T>? =
+        core.get(GETS, key)?.let { versioned(key, it, type) }
 
     @PublishedApi
     internal fun <T : Any> readAndTouch(key: String, expiry: Duration, type: ValueType<T>): T? =
         core.getAndTouch(GAT, key, expiry.toExptime())?.let { codec.decode(key, it, type) }
+
+    @PublishedApi
+    internal fun <T : Any> readVersionedAndTouch(key: String, expiry: Duration, type: ValueType<T>): Versioned<T>? =
+        core.getAndTouch(GATS, key, expiry.toExptime())?.let { versioned(key, it, type) }
 
     @PublishedApi
     internal fun <T : Any> readMulti(keys: Collection<String>, type: ValueType<T>): MultiResult<T> =

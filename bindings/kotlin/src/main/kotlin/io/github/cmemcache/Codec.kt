@@ -38,7 +38,7 @@ internal fun <T : Any> ValueType<T>.cast(key: String, item: Item, value: Any): T
 
 private fun brief(value: Any): String = if (value is Number || value is Boolean) "$value" else ""
 
-/** The smallest of Long and BigInteger that holds the digits; null if they are none. Parsing more would take time that grows with their square. */
+/** The smallest of Long and BigInteger that holds the digits; null if they are none, or so many that parsing them takes long. */
 internal fun integer(digits: String): Number? =
     if (digits.length > MAX_DIGITS) null else digits.toLongOrNull() ?: digits.toBigIntegerOrNull()
 

@@ -77,6 +77,7 @@ public enum class KeyCharset {
  * @property weight how many shares of the keys it takes, 1 to 10000; used by [Placement.MODULO] and [Placement.KETAMA_WEIGHTED].
  */
 public data class ServerSpec @JvmOverloads constructor(val address: String, val weight: Int = 1) {
+    /** Makes lists of servers. */
     public companion object {
         /** Servers of weight 1 at these addresses. */
         @JvmStatic
@@ -173,6 +174,7 @@ public data class ClientOptions(
         }
     }
 
+    /** Makes builders. */
     public companion object {
         /** Starts with the default of every option. */
         @JvmStatic

@@ -206,7 +206,14 @@ internal interface PackedDoor {
 }
 
 internal object NativeDoor : PackedDoor {
-    override fun call(client: Long, request: NativeMemory, value: NativeMemory, valueSize: Int, reply: NativeMemory, status: Pointer): Long =
+    override fun call(
+        client: Long,
+        request: NativeMemory,
+        value: NativeMemory,
+        valueSize: Int,
+        reply: NativeMemory,
+        status: Pointer,
+    ): Long =
         PackedFunctions.uniffi_cmemcache_fn_func_packed_call(
             client,
             request.address,

@@ -66,6 +66,7 @@ public data class ValueOptions(
         }
     }
 
+    /** Makes builders. */
     public companion object {
         /** Starts with the default of every option. */
         @JvmStatic

@@ -26,7 +26,7 @@ class NativeMemoryTest {
                 System.gc()
                 val grown = resident() - before
                 // A leak of 40 bytes per operation would be seen.
-                assertTrue(grown < 40_000, "grown by $grown KiB")
+                println("RSS grown $grown KiB"); assertTrue(grown < 40_000, "grown by $grown KiB")
             }
         }
     }

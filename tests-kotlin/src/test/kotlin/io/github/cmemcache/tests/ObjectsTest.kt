@@ -376,6 +376,8 @@ class ObjectsTest {
         assertEquals(Stored, cache.cas("k", User("E", 5), versioned.cas))
         assertEquals(Exists, cache.cas("k", User("F", 6), versioned.cas))
         assertEquals(User("E", 5), cache.getAndTouch<User>("k", 1.hours))
+        val touched = assertNotNull(cache.getsAndTouch<User>("k", 1.hours))
+        assertEquals(Stored, cache.cas("k", User("G", 7), touched.cas))
     }
 
     @Test
