@@ -707,7 +707,8 @@ public protocol StringClientProtocol: AnyObject, Sendable {
     func incr(key: Data, delta: UInt64, initial: UInt64?, exptime: Int64) throws  -> UInt64?
     
     /**
-     * Puts a server down, as if it had failed, for so many milliseconds. Throws InvalidArgument if it is none of this client's.
+     * Puts a server down, as if it had failed, for so many milliseconds, up to 3600000; 0 uses it again at once. Throws
+     * InvalidArgument if it is none of this client's.
      */
     func markDown(server: String, downForMs: UInt32) throws 
     
@@ -1087,7 +1088,8 @@ open func incr(key: Data, delta: UInt64 = UInt64(1), initial: UInt64? = nil, exp
 }
     
     /**
-     * Puts a server down, as if it had failed, for so many milliseconds. Throws InvalidArgument if it is none of this client's.
+     * Puts a server down, as if it had failed, for so many milliseconds, up to 3600000; 0 uses it again at once. Throws
+     * InvalidArgument if it is none of this client's.
      */
 open func markDown(server: String, downForMs: UInt32)throws   {try rustCallWithError(FfiConverterTypeCacheError_lift) {
         uniffiCallStatus in
