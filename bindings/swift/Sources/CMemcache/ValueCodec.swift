@@ -138,7 +138,11 @@ struct ValueCodec: Sendable {
         _ type: V.Type, _ digits: Data, _ fault: DecodingFault
     ) throws(CacheError) -> V {
         // After a decr memcached leaves spaces behind a number that has become shorter.
-        let text = String(decoding: digits, as: UTF8.self).trimmingCharacters(in: .whitespaces)
+        let end = digits.lastIndex { $0 != UInt8(ascii: " ") }.map { $0 + 1 } ?? digits.startIndex
+        let text = String(decoding: digits[..<end], as: UTF8.self)
+        if type == Int.self, let value = Int(text) as? V {
+            return value
+        }
         guard let integerType = type as? any FixedWidthInteger.Type else {
             // Digits are JSON: a Double, or a type of the caller's that takes numbers, reads them.
             return try json(type, fault) { Data(text.utf8) }
