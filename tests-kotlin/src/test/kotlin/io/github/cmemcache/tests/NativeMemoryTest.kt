@@ -25,8 +25,8 @@ class NativeMemoryTest {
                 operations(cache, server, 1_000_000)
                 System.gc()
                 val grown = resident() - before
-                // A leak of 40 bytes per operation would be seen.
-                println("RSS grown $grown KiB"); assertTrue(grown < 40_000, "grown by $grown KiB")
+                // A leak of 20 bytes per operation would be seen.
+                assertTrue(grown < 20_000, "grown by $grown KiB")
             }
         }
     }
