@@ -45,6 +45,6 @@ generate-swift: $(LIB) $(BINDGEN) ## generate the committed Swift sources anew
 $(SWIFT_CORE): $(STATICLIB) make/swift.mk
 	mkdir -p $(@D)
 	install -m 644 $(STATICLIB) $(@D)/libcmemcache.a
-	find tests-swift examples bench -path '*/.build/*' -type f -perm -100 -size +500k -delete
+	find tests-swift examples bench target/swift -path '*/.build/*' -type f -perm -100 -size +500k -delete
 	printf '%s\n' 'Name: cmemcache' 'Description: memcached client' 'Version: 0.1.0' \
 		'Libs: -L$(abspath $(@D)) -lcmemcache -lgcc_s -lpthread -lm -ldl' >$@

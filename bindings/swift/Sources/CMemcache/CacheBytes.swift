@@ -2,7 +2,7 @@ import Foundation
 
 /// A string of bytes: `String` (as UTF-8), `Data` or `[UInt8]`.
 ///
-/// Values of a ``StringClient`` and the pieces given to ``CacheClient/append(_:_:)-(CacheKey,_)`` are of this kind.
+/// Values of a ``StringClient`` and the pieces given to `append` and `prepend` are of this kind.
 public protocol CacheBytes: Sendable {
     /// Calls `body` with the bytes. The memory is valid only during the call.
     func withCacheBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R

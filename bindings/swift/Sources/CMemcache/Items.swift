@@ -23,7 +23,7 @@ public struct Item: Hashable, Sendable {
     }
 }
 
-/// A decoded value with the cas token that ``Client/cas(_:_:cas:ttl:)-(_,_,_,_)`` takes.
+/// A decoded value with the cas token that `Client.cas` takes.
 public struct Versioned<Value> {
     /// The value.
     public var value: Value
@@ -52,7 +52,7 @@ public enum StoreOutcome: Hashable, Sendable {
     case notFound
 }
 
-/// A value to store with ``StringClient/setMulti(_:ttl:)-(_,_)``.
+/// A value to store with `StringClient.setMulti`.
 public struct StoreEntry<Key: CacheKey>: Sendable {
     /// Its key.
     public var key: Key

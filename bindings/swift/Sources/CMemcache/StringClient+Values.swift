@@ -24,7 +24,7 @@ extension StringClient {
 
     /// Reads a value and gives it a new time to live; `nil` on a miss.
     ///
-    /// - Parameter ttl: As in ``set(_:_:flags:ttl:)-(_,CacheBytes,_,_)``.
+    /// - Parameter ttl: As in `set`.
     public func getAndTouch(_ key: some CacheKey, ttl: Duration?) throws(CacheError) -> Item? {
         try packed.getAndTouch(.gat, key, ttl: ttl, timeout: 0)
     }
@@ -133,7 +133,7 @@ extension StringClient {
     /// Stores a value if the item still has this cas token: ``StoreOutcome/stored``, ``StoreOutcome/exists`` (it was
     /// changed) or ``StoreOutcome/notFound``.
     ///
-    /// - Parameter cas: ``Item/cas`` of the item that ``gets(_:)-(CacheKey)`` read.
+    /// - Parameter cas: ``Item/cas`` of the item that `gets` read.
     public func cas(
         _ key: some CacheKey, _ value: some CacheBytes, cas: UInt64, flags: UInt32 = 0, ttl: Duration? = nil
     ) throws(CacheError) -> StoreOutcome {
