@@ -100,7 +100,7 @@ public struct ClientOptions: Hashable, Sendable {
     /// How many `async` calls of a client are under way at once, 1 to 1024; further ones wait within their deadline. Each
     /// takes a thread of the client's own, made when it is needed and ended when it is idle: the threads of Swift's
     /// concurrency are never blocked.
-    public var asyncThreads = 16
+    public var asyncThreads = 32
 
     /// The defaults.
     public init() {}
