@@ -41,10 +41,13 @@ fn a_batch_over_slow_servers_takes_as_long_as_one_of_them() {
     let client = client(Config { protocol: classic, ..configs(peers.iter().map(Peer::address)) });
     let keys: Vec<String> = (0..200).map(|n| format!("k{n}")).filter(one_per_server()).collect();
     assert_eq!(keys.len(), 5);
-    let begun = Instant::now();
-    let outcomes = client.get_multi(&keys).unwrap();
-    let took = begun.elapsed();
-    assert_eq!(split(&keys, outcomes).0, 5);
+    // A busy machine can hold up any one of them.
+    let quickest = (0..5).map(|_| {
+        let begun = Instant::now();
+        assert_eq!(split(&keys, client.get_multi(&keys).unwrap()).0, 5);
+        begun.elapsed()
+    });
+    let took = quickest.min().unwrap();
     assert!(took >= millis(100) && took < millis(250), "took {took:?}; one after the other would take 500 ms");
 }
 
