@@ -98,13 +98,14 @@ fn round(
     let mut work = Round { batch, order: &order, ranges: &ranges, sink };
     drive(&mut lanes, &mut work, deadline, wait, now);
     let sink = work.sink;
+    let fails_over = cluster.config.failover == Failover::Rehash && Instant::now() < deadline.at;
     let mut again = Vec::new();
     for (lane, range) in lanes.iter().zip(&ranges) {
         let Some(ended) = lane.ended() else { continue };
         for at in range.start + lane.answered()..range.end {
             let place = order[at];
             match outlook(cluster, ended, &batch.keys[place as usize], picks[at]) {
-                Some(pick) if cluster.config.failover == Failover::Rehash => again.push((pick, place)),
+                Some(pick) if fails_over => again.push((pick, place)),
                 _ => sink.fail(place as usize, &ended.error),
             }
         }

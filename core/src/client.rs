@@ -156,7 +156,7 @@ pub(crate) fn refusal(fault: proto::Fault, server: &Arc<str>) -> Error {
 pub(crate) fn outlook(cluster: &Cluster, ended: &Ended, key: &Key<'_>, pick: Pick) -> Option<Pick> {
     let another_may_serve = match ended.error.kind() {
         ErrorKind::ServerDown | ErrorKind::Disconnected | ErrorKind::Protocol => true,
-        // A timeout of the connection leaves time for another server; the call's own does not, and is met again at once.
+        // A timeout of the connection leaves time for another server.
         ErrorKind::Timeout => true,
         _ => false,
     };
@@ -733,11 +733,11 @@ fn call_by<'r, T>(
             return outcome;
         }
         let Some(ended) = lane[0].ended() else { return Err(unexpected()) };
+        now = Instant::now();
         match outlook(cluster, ended, key, pick) {
-            Some(next) if cluster.config.failover == Failover::Rehash => pick = next,
+            Some(next) if cluster.config.failover == Failover::Rehash && now < deadline.at => pick = next,
             _ => return Err(ended.error.clone()),
         }
-        now = Instant::now();
     }
 }
 
