@@ -163,7 +163,7 @@ fn flush_on_reconnect_empties_a_server_that_was_down_before_anything_is_read() {
         // Two connections, so that one is left when the other has failed.
         server.freeze();
         let both = [patient.clone(), patient.clone()].map(|client| std::thread::spawn(move || client.get("k")));
-        std::thread::sleep(Duration::from_millis(50));
+        eventually(Duration::from_secs(5), || patient.metrics()[0].connections == 2);
         server.thaw();
         for reader in both {
             assert!(reader.join().unwrap().unwrap().is_some());
