@@ -15,6 +15,8 @@ struct Report: Codable {
     var memcached: String
     var rounds: Int
     var seconds: Double
+    /// The machine's load average at the end: what this and all other programs asked of it.
+    var load: Double
 
     func write(to folder: URL) throws {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -31,8 +33,8 @@ struct Report: Codable {
             # Swift: measured
 
             One memcached \(memcached) on loopback, \(cores) processors for it and the client, values of 100 bytes; medians of
-            \(rounds) rounds of \(seconds) s, the cases in turn within each round. Written by `make bench-swift`. Compare numbers
-            of one table only: they depend on the machine.
+            \(rounds) rounds of \(seconds) s, the cases in turn within each round; load average at the end \(String(format: "%.1f", load)).
+            Written by `make bench-swift`. Compare numbers of one table only: they depend on the machine, and on what else it does.
 
             The raw socket loop is the limit and no client: each caller has a connection of its own, writes a request that was
             made beforehand, and reads until the reply has the length that is known. The clients share at most 4 connections.
