@@ -37,3 +37,12 @@ pub use metrics::{ServerMetrics, ServerState};
 #[cfg(feature = "ffi")]
 #[doc(hidden)]
 pub use ffi::UniFfiTag;
+
+// The tests' servers and peers name this crate as its users do.
+#[cfg(test)]
+extern crate self as cmemcache;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+#[path = "../tests/support/mod.rs"]
+mod support;

@@ -230,3 +230,79 @@ fn hand_on(mut connection: Box<Connection>) -> Option<Box<Connection>> {
     }
     Some(connection)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::item::Exptime;
+    use crate::key::Key;
+    use crate::proto::Reply;
+    use crate::support::{client, config, eventually, Asked, Peer};
+    use crate::{Config, Result, StoreOutcome};
+
+    fn queued(pool: &Pool) -> Arc<Ticket> {
+        let request = Request::Delete { key: Key::parse(b"k").unwrap() };
+        match pool.enter(Some(&request)).unwrap() {
+            Admission::Queue(ticket) => ticket,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn broken(sent: bool) -> Error {
+        let error = Error::new(ErrorKind::Disconnected, "broken");
+        if sent {
+            error.after_sending()
+        } else {
+            error
+        }
+    }
+
+    #[test]
+    fn who_leaves_the_queue_knows_whether_the_request_may_have_left() {
+        let pool = Pool::new(1);
+        assert!(matches!(pool.enter(None), Ok(Admission::Open)));
+        let ticket = queued(&pool);
+        assert!(!pool.leave(&ticket), "it waited");
+        let ticket = queued(&pool);
+        ticket.serve(Ok(Reply::Done));
+        assert!(pool.leave(&ticket), "the reply came in the last moment");
+        for sent in [false, true] {
+            let ticket = queued(&pool);
+            ticket.serve(Err(broken(sent)));
+            assert_eq!(pool.leave(&ticket), sent, "the connection broke in the last moment");
+        }
+        let ticket = queued(&pool);
+        pool.lost();
+        assert!(!pool.leave(&ticket), "it was let open a connection in the last moment");
+        assert!(pool.lock().queue.is_empty());
+        assert_eq!(pool.open_connections(), 0, "what it was let open was given back");
+    }
+
+    /// A set that waits in the queue, whose connection breaks before or after it was sent.
+    fn set_on_a_broken_connection(sent: bool) -> Result<StoreOutcome> {
+        let peer = Peer::answering(Asked::echo);
+        let client = client(Config { max_connections: 1, ..config(&peer.address()) });
+        let server = client.cluster().unwrap().servers()[0].clone();
+        assert!(matches!(server.pool.enter(None), Ok(Admission::Open)));
+        let waiting = || eventually(Duration::from_secs(5), || server.pool.lock().queue.len() == 1);
+        let caller = client.clone();
+        let call = std::thread::spawn(move || caller.set("k", "x", 0, Exptime::Never));
+        waiting();
+        let ticket = server.pool.lock().queue.pop_front().unwrap();
+        ticket.serve(Err(broken(sent)));
+        if !sent {
+            waiting();
+        }
+        server.pool.lost();
+        call.join().unwrap()
+    }
+
+    #[test]
+    fn a_request_is_repeated_when_its_connection_broke_before_it_was_sent() {
+        assert_eq!(set_on_a_broken_connection(false).unwrap(), StoreOutcome::Stored);
+        assert!(set_on_a_broken_connection(true).unwrap_err().is_outcome_unknown());
+    }
+}

@@ -46,3 +46,24 @@ impl Resolution {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::support::{client, config, Asked, Peer};
+    use crate::Config;
+
+    #[test]
+    fn a_name_that_is_not_found_any_more_is_served_at_its_last_address() {
+        let peer = Peer::answering(Asked::echo);
+        let port = peer.address().rsplit_once(':').unwrap().1.to_owned();
+        let patient = Duration::from_secs(20);
+        let named = config(&format!("cmemcache-test.invalid:{port}"));
+        let client = client(Config { timeout: patient, connect_timeout: patient, ..named });
+        let server = client.cluster().unwrap().servers()[0].clone();
+        server.remember_addresses(&[peer.address().parse().unwrap()]);
+        assert_eq!(client.get("k").unwrap().unwrap().value, "k");
+    }
+}

@@ -204,6 +204,49 @@ fn replies_that_are_swapped_never_reach_the_wrong_key() {
     recovers(&peer, &client);
 }
 
+/// A batch of reads is one command, whose reply names the keys that are there, in their order.
+#[test]
+fn a_batch_takes_no_value_but_that_of_its_key() {
+    let swapped = |blocks: &[Vec<u8>]| [&blocks[1][..], &blocks[0], b"END\r\n"].concat();
+    let doubled = |blocks: &[Vec<u8>]| [&blocks[0][..], &blocks[0], &blocks[1], b"END\r\n"].concat();
+    let foreign = |_: &[Vec<u8>]| b"VALUE x 0 1\r\nx\r\nEND\r\n".to_vec();
+    let endless = |blocks: &[Vec<u8>]| [&blocks[0][..], &blocks[1], &blocks[0], b"END\r\n"].concat();
+    let ended_twice = |blocks: &[Vec<u8>]| [&blocks[0][..], &blocks[1], b"END\r\nEND\r\n"].concat();
+    let broken: [fn(&[Vec<u8>]) -> Vec<u8>; 5] = [swapped, doubled, foreign, endless, ended_twice];
+    for (number, reply) in broken.into_iter().enumerate() {
+        let peer = once(move |asked| reply(&asked.blocks()));
+        let client = single(&peer);
+        let outcomes = client.get_multi(&["a", "b"]).unwrap();
+        for (outcome, key) in outcomes.iter().zip(["a", "b"]) {
+            match outcome {
+                Ok(item) => assert!(item.as_ref().is_none_or(|item| item.value == key), "{number}: {outcomes:?}"),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Protocol, "{number}: {outcomes:?}"),
+            }
+        }
+        if number < 4 {
+            assert!(outcomes[1].is_err(), "{number}: {outcomes:?}");
+        }
+        recovers(&peer, &client);
+    }
+}
+
+#[test]
+fn an_error_in_the_place_of_a_batchs_values_fails_them_at_once() {
+    for line in ["SERVER_ERROR out of memory writing get response", "CLIENT_ERROR line too long", "ERROR"] {
+        for values in 0..2 {
+            let peer = once(move |asked| [asked.blocks()[..values].concat(), format!("{line}\r\n").into_bytes()].concat());
+            let client = single(&peer);
+            let caller = client.clone();
+            let outcomes = within(SLACK, move || caller.get_multi(&["a", "b", "c"])).unwrap();
+            for outcome in &outcomes[values..] {
+                failure(outcome.clone(), ErrorKind::ServerError);
+            }
+            assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), values);
+            recovers(&peer, &client);
+        }
+    }
+}
+
 #[test]
 fn a_value_of_another_key_is_refused() {
     for key in ["other", "K", "kk", ""] {
