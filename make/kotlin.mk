@@ -1,6 +1,6 @@
 # The Kotlin library: the jar with the native library of this platform in it, and what tests, shows and measures it.
 
-MVN := mvn -B --no-transfer-progress
+MVN := mvn -B --no-transfer-progress -Dstyle.color=never
 KOTLIN_OUT := bindings/kotlin/target
 KOTLIN_JAR := $(KOTLIN_OUT)/cmemcache-0.1.0.jar
 KOTLIN_SOURCES := bindings/kotlin/pom.xml $(shell find bindings/kotlin/src -type f)

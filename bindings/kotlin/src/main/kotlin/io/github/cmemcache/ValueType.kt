@@ -9,7 +9,10 @@ import kotlin.reflect.KType
 
 /** The type that a caller gives or expects. [full] tells its arguments too and is asked for only when they matter. */
 @PublishedApi
-internal class ValueType<T : Any>(val type: Class<T>, private val full: (() -> KType)?) {
+internal class ValueType<T : Any>(given: Class<T>, private val full: (() -> KType)?) {
+    /** Never a primitive: objects are of boxes only. */
+    val type: Class<T> = if (given.isPrimitive) given.kotlin.javaObjectType else given
+
     val isAny: Boolean get() = type == Any::class.java
 
     /** How kotlinx.serialization writes the type; null if it does not know it. */

@@ -107,6 +107,7 @@ class JavaApiTest {
             assertEquals("text", cache.get("k", String.class));
             cache.set("k", 42, Duration.ofMinutes(1));
             assertEquals(42, cache.get("k", Integer.class));
+            assertEquals(42, cache.get("k", int.class));
             assertEquals(42L, cache.get("k", Object.class));
             cache.set("k", List.of("a", Map.of("b", 2.5)));
             assertEquals(List.of("a", Map.of("b", 2.5)), cache.get("k", Object.class));

@@ -179,7 +179,7 @@ class BadInputTest {
                 assertEquals(address to Phase.CONNECT, error.server to error.phase)
                 assertEquals(false, error.outcomeUnknown)
             }
-            assertTrue(took < 250.milliseconds * 4, "$took")
+            assertTrue(took < 2.seconds, "$took")
             assertFailsWith<ServerDownException> { cache.set("k", "v") }
             val batch = cache.getMulti(listOf("a", "b"))
             assertTrue(batch.isEmpty())
@@ -218,7 +218,7 @@ class BadInputTest {
                         assertEquals(server.address to Phase.READ, error.server to error.phase)
                         assertTrue(error.outcomeUnknown)
                     }
-                    assertTrue(took in 90.milliseconds..600.milliseconds, "$took")
+                    assertTrue(took in 90.milliseconds..2.seconds, "$took")
                 }
             }
         }

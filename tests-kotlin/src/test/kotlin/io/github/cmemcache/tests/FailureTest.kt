@@ -71,11 +71,11 @@ class FailureTest {
     fun `a batch waits for the slowest server and not for the sum`() {
         val silent = List(4) { FakeServer.silent() }
         try {
-            val options = ClientOptions(protocol = io.github.cmemcache.WireProtocol.META, timeout = 300.milliseconds)
+            val options = ClientOptions(protocol = io.github.cmemcache.WireProtocol.META, timeout = 500.milliseconds)
             StringClient(silent.map { ServerSpec(it.address) }, options).use { cache ->
                 val keys = (0 until 100).map { "key-$it" }
                 val took = measureTime { assertEquals(keys.toSet(), cache.getMulti(keys).errors.keys) }
-                assertTrue(took < 900.milliseconds, "$took")
+                assertTrue(took < 1500.milliseconds, "$took")
             }
         } finally {
             silent.forEach { it.close() }
@@ -194,7 +194,7 @@ class FailureTest {
                 }
             }
             while (cache.metrics().single().connects == 0L) Thread.sleep(5)
-            assertTrue(measureTime { cache.close() } < 1.seconds)
+            assertTrue(measureTime { cache.close() } < 1500.milliseconds)
             caller.join(5000)
             assertTrue(!caller.isAlive)
         }
