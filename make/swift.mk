@@ -17,6 +17,14 @@ test-swift: build-swift check-swift-generated ## test the Swift package and its 
 		swift run --package-path target/swift/doc-example'
 	$(SWIFT) test --package-path tests-swift --no-parallel
 
+# What swift-format knows of these: .swift-format. The generated sources are left alone.
+lint: lint-swift
+.PHONY: lint-swift
+lint-swift: ## check the format of the Swift sources
+	make/bin/swift-toolchain swift format lint --strict --recursive bindings/swift/Package.swift $(SWIFT_SOURCES)/CMemcache \
+		tests-swift/Package.swift tests-swift/Tests examples/swift/CacheDemo/Package.swift examples/swift/CacheDemo/Sources \
+		bench/swift/CacheBench/Package.swift bench/swift/CacheBench/Sources
+
 .PHONY: demo-swift
 demo-swift: build-swift ## see the Swift package work with a real memcached
 	@$(SWIFT_ENV) make/bin/with-memcached swift run --quiet --package-path examples/swift/CacheDemo

@@ -19,7 +19,9 @@ import Testing
 
     @Test(
         "what is not memcached is a protocol error, and no call hangs",
-        arguments: ["HTTP/1.1 400 Bad Request\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "\u{0}\u{1}\u{2}\u{3}\r\n", "VALUE k 0 -1\r\n"])
+        arguments: [
+            "HTTP/1.1 400 Bad Request\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "\u{0}\u{1}\u{2}\u{3}\r\n", "VALUE k 0 -1\r\n",
+        ])
     func notMemcached(_ greeting: String) throws {
         let server = try FakeServer(answering: greeting)
         for wire in [WireProtocol.auto, .meta, .classic] {
@@ -44,7 +46,8 @@ import Testing
             })
         let taken = try time {
             let error = try failure { () throws(CacheError) in _ = try client.set("k", "v") }
-            #expect(error.code == .timeout && error.phase == .read && error.outcomeUnknown && error.server == server.server.address)
+            #expect(
+                error.code == .timeout && error.phase == .read && error.outcomeUnknown && error.server == server.server.address)
         }
         #expect((Duration.milliseconds(145)...Duration.seconds(3)).contains(taken), "\(taken)")
     }
@@ -79,7 +82,9 @@ import Testing
         }
         let error = try failure { () throws(CacheError) in _ = try client.get("two words") }
         #expect(error.message.contains("0x20") && error.message.contains("offset 3"))
-        #expect(try failure { () throws(CacheError) in _ = try client.get(String(repeating: "k", count: 251)) }.message.contains("250"))
+        #expect(
+            try failure { () throws(CacheError) in _ = try client.get(String(repeating: "k", count: 251)) }.message.contains(
+                "250"))
         #expect(!server.wasContacted)
     }
 
@@ -131,7 +136,8 @@ import Testing
         let error = try failure { () throws(CacheError) in _ = try client.set("k", Stubborn()) }
         #expect(error.code == .unencodableValue && error.underlying is Stubborn.Refusal && error.message.contains("key k"))
         #expect(try failure { () throws(CacheError) in _ = try client.set("k", Double.nan) }.code == .unencodableValue)
-        #expect(try failure { () throws(CacheError) in _ = try client.setMulti(["a": 1, "b": Stubborn()]) }.code == .unencodableValue)
+        #expect(
+            try failure { () throws(CacheError) in _ = try client.setMulti(["a": 1, "b": Stubborn()]) }.code == .unencodableValue)
         #expect(!server.wasContacted)
     }
 
@@ -145,7 +151,9 @@ import Testing
 
     @Test(
         "a malformed server is refused when the client is made, by name",
-        arguments: ["", "localhost:port", "localhost:0", "localhost:65536", "/tmp/memcached.sock", "unix:", "[::1", "two words:1"])
+        arguments: [
+            "", "localhost:port", "localhost:0", "localhost:65536", "/tmp/memcached.sock", "unix:", "[::1", "two words:1",
+        ])
     func malformedServers(_ address: String) throws {
         let error = try failure { () throws(CacheError) in _ = try StringClient(servers: [ServerSpec(address)]) }
         #expect(error.code == .invalidArgument && (address.isEmpty || error.message.contains(address)), "\(error)")
@@ -182,7 +190,9 @@ import Testing
     func timesOutOfRange() throws {
         let server = try FakeServer()
         let client = try StringClient(servers: [server.server])
-        for ttl in [Duration.seconds(1_000_000_000), .milliseconds(999_999_999_001), .seconds(Int64.max), .seconds(Int64.max) * 9] {
+        for ttl in [
+            Duration.seconds(1_000_000_000), .milliseconds(999_999_999_001), .seconds(Int64.max), .seconds(Int64.max) * 9,
+        ] {
             let error = try failure { () throws(CacheError) in _ = try client.set("k", "v", ttl: ttl) }
             #expect(error.code == .invalidArgument && error.message.contains("ttl") && error.message.contains("999999999"))
         }

@@ -114,7 +114,8 @@ private struct User: Codable, Equatable {
     @Test("a value that is not of the type names key and flags, and the connection stays right")
     func undecodableValues() throws {
         let cases: [(String, String, UInt32)] = [
-            ("text", "not a number", 16), ("range", "300", 2), ("digits", "12x", 2), ("spaces", "1 2", 2), ("nothing", " ", 2), ("json", "{broken", 98304),
+            ("text", "not a number", 16), ("range", "300", 2), ("digits", "12x", 2), ("spaces", "1 2", 2), ("nothing", " ", 2),
+            ("json", "{broken", 98304),
             ("shape", "[1]", 98304), ("bytes", "raw", 0), ("unknown", "?", 4711), ("lease", "?", 294_912),
             ("zlib", "not a stream", 24),
         ]

@@ -74,7 +74,7 @@ struct Exchange: @unchecked Sendable, CustomTestStringConvertible {
     func run(_ packed: PackedCall) -> [String: Any] {
         do {
             return try call(packed)
-        } catch where error.code == .internalFault {
+        } catch  where error.code == .internalFault {
             return ["malformed": true]
         } catch {
             return told(error)

@@ -131,7 +131,9 @@ extension String {
     init?(exactly bytes: Data) {
         let text = String(decoding: bytes, as: UTF8.self)
         let isExact = text.withCacheBytes { text in
-            bytes.withUnsafeBytes { $0.count == text.count && (text.isEmpty || memcmp($0.baseAddress!, text.baseAddress!, text.count) == 0) }
+            bytes.withUnsafeBytes { bytes in
+                bytes.count == text.count && (text.isEmpty || memcmp(bytes.baseAddress!, text.baseAddress!, text.count) == 0)
+            }
         }
         guard isExact else { return nil }
         self = text

@@ -196,7 +196,8 @@ private struct DecodingFault {
     private func foreign(_ what: String, _ wayOut: String) -> CacheError {
         CacheError(
             .foreignValue,
-            "value of key \(key.shownInMessages) with flags \(flags) is \(what); store it \(wayOut), or read its bytes with client.strings.get")
+            "value of key \(key.shownInMessages) with flags \(flags) is \(what); store it \(wayOut), or read its bytes with "
+                + "client.strings.get")
     }
 }
 

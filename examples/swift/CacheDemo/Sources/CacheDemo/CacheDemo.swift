@@ -38,7 +38,9 @@ func show(_ step: String, _ result: some Any) {
         // Batches: one round trip, an outcome per key.
         let outcomes = try await client.setMulti(["a": 1, "b": 2, "c": 3], ttl: .seconds(60))
         show("three values in one call", outcomes.values.values.filter { $0 == .stored }.count)
-        show("and read in one call", try await client.getMulti(["a", "b", "c", "d"], as: Int.self).values.sorted { $0.key < $1.key })
+        show(
+            "and read in one call",
+            try await client.getMulti(["a", "b", "c", "d"], as: Int.self).values.sorted { $0.key < $1.key })
 
         // Many tasks share one client.
         let start = ContinuousClock.now
