@@ -15,7 +15,7 @@ test-swift: build-swift check-swift-generated ## test the Swift package and its 
 	$(SWIFT_ENV) make/bin/with-memcached swift run --package-path examples/swift/CacheDemo
 	$(SWIFT_ENV) make/bin/with-memcached bash -c 'make/bin/swift-doc-example target/swift/doc-example README.md docs/swift.md && \
 		swift run --package-path target/swift/doc-example'
-	$(SWIFT) test --package-path tests-swift --no-parallel
+	$(SWIFT) test --package-path tests-swift --no-parallel --disable-xctest
 
 # What swift-format knows of these: .swift-format. The generated sources are left alone.
 lint: lint-swift
