@@ -26,6 +26,7 @@ COLORS = {
     "wire": "#7f7f7f",
 }
 OURS, LIMIT = "cmemcache", "wire"
+BUSY = "- **The machine was busy with other work during this run.** The spreads show it; a quiet machine will give other numbers."
 
 
 class Results:
@@ -91,6 +92,7 @@ def page(results: Results) -> list[str]:
         f"- Clients: {versions}. How each is set up stands in `bench/python/clients.py`: no delay, every reply awaited, no "
         "compression, raw bytes. Ours runs with its defaults.",
         f"- `{LIMIT}` is the limit: one socket in Python, requests made beforehand, replies received and not looked at.",
+        *([BUSY] if machine["load"] > 2 * machine["cores"] else []),
         "- Keys of 6 bytes and values of 100 bytes where nothing else is said. Compare only within a table.",
         "",
         "![One call at a time](python-basics.svg)",
