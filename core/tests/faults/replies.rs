@@ -212,7 +212,8 @@ fn a_batch_takes_no_value_but_that_of_its_key() {
     let foreign = |_: &[Vec<u8>]| b"VALUE x 0 1\r\nx\r\nEND\r\n".to_vec();
     let endless = |blocks: &[Vec<u8>]| [&blocks[0][..], &blocks[1], &blocks[0], b"END\r\n"].concat();
     let ended_twice = |blocks: &[Vec<u8>]| [&blocks[0][..], &blocks[1], b"END\r\nEND\r\n"].concat();
-    let broken: [fn(&[Vec<u8>]) -> Vec<u8>; 5] = [swapped, doubled, foreign, endless, ended_twice];
+    type Break = fn(&[Vec<u8>]) -> Vec<u8>;
+    let broken: [Break; 5] = [swapped, doubled, foreign, endless, ended_twice];
     for (number, reply) in broken.into_iter().enumerate() {
         let peer = once(move |asked| reply(&asked.blocks()));
         let client = single(&peer);
