@@ -73,3 +73,10 @@ def test_the_readme_shows_values_that_are_checked(server: Memcached) -> None:
 def test_a_wrong_promise_is_noticed() -> None:
     with pytest.raises(AssertionError, match="2, not 3"):
         run("1 + 1  # 3", "wrong")
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, "CONTRIBUTING.md", "core/README.md"])
+def test_every_link_to_a_file_leads_somewhere(document: str) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / document).read_text())
+    missing = [target for target in targets if not (ROOT / document).parent.joinpath(target).exists()]
+    assert missing == []

@@ -26,7 +26,9 @@ COLORS = {
     "wire": "#7f7f7f",
 }
 OURS, LIMIT = "cmemcache", "wire"
-BUSY = "- **The machine was busy with other work during this run.** The spreads show it; a quiet one gives other numbers."
+BUSY = (
+    "- **The machine was busy with other work during this run.** The spreads show it; a quiet one gives other numbers."
+)
 
 
 class Results:
