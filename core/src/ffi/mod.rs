@@ -8,6 +8,8 @@
 mod handles;
 mod kept;
 mod packed;
+#[cfg(test)]
+mod tests;
 mod typed;
 
 use crate::client::ServerReply as Answer;
