@@ -39,6 +39,7 @@ fn wait(pid: i32) -> i32 {
             0 => {
                 // SAFETY: a child that has not been waited for, so that its id is still its own.
                 unsafe { libc::kill(pid, libc::SIGKILL) };
+                // SAFETY: as above; it ends now.
                 unsafe { libc::waitpid(pid, &mut status, 0) };
                 panic!("the child hangs");
             }
