@@ -16,7 +16,7 @@ fn main() -> Result<()> {
 }
 
 /// Shows a value computed and then read, a batch, a counter, and a change that loses no other.
-fn run(address: &str) -> Result<()> {
+pub(crate) fn run(address: &str) -> Result<()> {
     let client = Client::new(Config { key_prefix: b"example:".to_vec(), ..Config::new([address])? })?;
     client.delete("square:12")?;
     for _ in 0..2 {
