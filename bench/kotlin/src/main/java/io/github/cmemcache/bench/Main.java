@@ -2,6 +2,7 @@ package io.github.cmemcache.bench;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -24,13 +25,15 @@ public final class Main {
 
     public static void main(String[] arguments) throws Exception {
         boolean quick = List.of(arguments).contains("--quick");
+        // The load that others made before the first measurement; above 0.5 or so the lines are not to be trusted.
+        double load = ManagementFactory.getOperatingSystemMXBean().getSystemLoadAverage();
         int port = freePort();
         Process memcached = startMemcached(port);
         try {
             List<RunResult> results = new ArrayList<>();
             for (int threads : THREADS) results.addAll(measure(port, threads, quick));
             Path folder = Files.createDirectories(Path.of("docs/benchmarks"));
-            String machine = machine(port, quick);
+            String machine = machine(port, quick, load);
             Files.writeString(folder.resolve("kotlin.md"), Report.markdown(results, machine));
             Files.writeString(folder.resolve("kotlin.json"), Report.json(results, machine));
             System.out.println(Report.markdown(results, machine));
@@ -47,7 +50,7 @@ public final class Main {
                     .threads(threads)
                     .forks(quick ? 1 : 2)
                     .warmupIterations(quick ? 1 : 3)
-                    .warmupTime(TimeValue.seconds(quick ? 2 : 2))
+                    .warmupTime(TimeValue.seconds(2))
                     .measurementIterations(quick ? 2 : 5)
                     .measurementTime(TimeValue.seconds(quick ? 1 : 2))
                     .addProfiler(GCProfiler.class)
@@ -86,9 +89,9 @@ public final class Main {
         }
     }
 
-    private static String machine(int port, boolean quick) throws IOException {
-        return "%s -t 1 on loopback, %d processors, JDK %s, values of 100 bytes%s".formatted(
-            version(port), Runtime.getRuntime().availableProcessors(), System.getProperty("java.version"),
+    private static String machine(int port, boolean quick, double load) throws IOException {
+        return "%s -t 1 on loopback, %d processors with a load of %.1f at the start, JDK %s, values of 100 bytes%s".formatted(
+            version(port), Runtime.getRuntime().availableProcessors(), load, System.getProperty("java.version"),
             quick ? ", quick run" : "");
     }
 }
