@@ -178,7 +178,7 @@ fn signals_do_not_break_calls() {
             done.store(true, SeqCst);
             let failed: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
             assert!(failed.is_empty(), "{} of {}: {:?}", failed.len(), outcomes.len(), failed[0]);
-            assert!(outcomes.len() > 50);
+            assert!(outcomes.len() > 4);
         });
     }
 }
