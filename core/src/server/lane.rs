@@ -54,7 +54,7 @@ enum Stage {
     Start,
     Queued(Arc<Ticket>),
     Resolving(Resolution),
-    Connecting { socket: Socket, rest: std::vec::IntoIter<SocketAddr> },
+    Connecting { socket: Socket, rest: std::vec::IntoIter<SocketAddr>, by: Instant },
     Greeting { connection: Box<Connection>, step: Greeting },
     Exchange(Box<Connection>),
     Done,
@@ -154,7 +154,7 @@ impl<'r> Lane<'r> {
             Stage::Start => self.start(work, now),
             Stage::Queued(ticket) => self.queued(ticket, work, now, wait),
             Stage::Resolving(resolution) => self.resolving(resolution, now, wait),
-            Stage::Connecting { socket, rest } => self.connecting(socket, rest, now, wait),
+            Stage::Connecting { socket, rest, by } => self.connecting(socket, rest, by, now, wait),
             Stage::Greeting { connection, step } => self.greeting(connection, step, now, wait),
             Stage::Exchange(connection) => self.exchange(connection, work, now, wait),
             Stage::Done => return Step::Moved,
@@ -278,7 +278,10 @@ impl<'r> Lane<'r> {
             };
             match attempt {
                 Ok(socket) => {
-                    self.stage = Stage::Connecting { socket, rest };
+                    // One address of several that does not answer leaves the others their share of the time.
+                    let left = self.connect_by.saturating_duration_since(now);
+                    let by = now + left / (rest.len() as u32 + 1);
+                    self.stage = Stage::Connecting { socket, rest, by };
                     return Step::Moved;
                 }
                 Err(fault) if rest.len() == 0 => return self.refused(&fault, now),
@@ -287,11 +290,20 @@ impl<'r> Lane<'r> {
         }
     }
 
-    fn connecting(&mut self, socket: Socket, rest: std::vec::IntoIter<SocketAddr>, now: Instant, wait: &mut Interests) -> Step {
+    fn connecting(
+        &mut self,
+        socket: Socket,
+        rest: std::vec::IntoIter<SocketAddr>,
+        by: Instant,
+        now: Instant,
+        wait: &mut Interests,
+    ) -> Step {
         match socket.is_connected() {
+            Ok(false) if now >= by && rest.len() > 0 => self.connect_next(rest, now),
             Ok(false) => {
                 wait.socket(socket.fd(), true, false);
-                self.stage = Stage::Connecting { socket, rest };
+                wait.limit(by);
+                self.stage = Stage::Connecting { socket, rest, by };
                 Step::Still
             }
             Ok(true) => self.connected(socket, now),

@@ -52,18 +52,34 @@ impl Resolution {
 mod tests {
     use std::time::Duration;
 
-    use crate::support::{client, config, Asked, Peer};
-    use crate::Config;
+    use std::net::SocketAddr;
+
+    use crate::support::{client, config, Asked, Blackhole, Peer};
+    use crate::{Client, Config};
+
+    /// A client of a name that is found no more, and was at these addresses.
+    fn client_of(addresses: &[&str], connect_timeout: Duration) -> Client {
+        let port = addresses[0].rsplit_once(':').unwrap().1;
+        let named = config(&format!("cmemcache-test.invalid:{port}"));
+        let client = client(Config { timeout: Duration::from_secs(20), connect_timeout, ..named });
+        let known: Vec<SocketAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        client.cluster().unwrap().servers()[0].remember_addresses(&known);
+        client
+    }
 
     #[test]
     fn a_name_that_is_not_found_any_more_is_served_at_its_last_address() {
         let peer = Peer::answering(Asked::echo);
-        let port = peer.address().rsplit_once(':').unwrap().1.to_owned();
-        let patient = Duration::from_secs(20);
-        let named = config(&format!("cmemcache-test.invalid:{port}"));
-        let client = client(Config { timeout: patient, connect_timeout: patient, ..named });
-        let server = client.cluster().unwrap().servers()[0].clone();
-        server.remember_addresses(&[peer.address().parse().unwrap()]);
+        let client = client_of(&[&peer.address()], Duration::from_secs(20));
         assert_eq!(client.get("k").unwrap().unwrap().value, "k");
+    }
+
+    #[test]
+    fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        let (hole, peer) = (Blackhole::start(), Peer::answering(Asked::echo));
+        let client = client_of(&[&hole.address(), &peer.address()], Duration::from_secs(1));
+        let begun = std::time::Instant::now();
+        assert_eq!(client.get("k").unwrap().unwrap().value, "k");
+        assert!((450..1000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
     }
 }
