@@ -212,6 +212,29 @@ fn nobody_gets_a_foreign_value_on_four_connections() {
     nobody_gets_a_foreign_value(WireProtocol::Auto, 4, 25_000);
 }
 
+/// Each batch holds a connection of one server while it waits for one of the other; none waits for ever.
+#[test]
+fn batches_over_two_servers_never_wait_for_each_other() {
+    let servers = [Memcached::start(), Memcached::start()];
+    let options = Config { max_connections: 1, ..support::configs(servers.iter().map(Memcached::address)) };
+    let shared = client(Config { timeout: Duration::from_secs(20), ..options });
+    let all = support::keys("k", 40);
+    let entries: Vec<_> = all.iter().map(|key| (key, key, 0)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            let (shared, all, entries) = (&shared, &all, &entries);
+            scope.spawn(move || {
+                for _ in 0..100 {
+                    assert!(shared.set_multi(entries, Exptime::Never).unwrap().iter().all(Result::is_ok));
+                    for (key, item) in all.iter().zip(shared.get_multi(all).unwrap()) {
+                        assert_eq!(item.unwrap().unwrap().value, key.as_bytes());
+                    }
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn a_slow_reply_holds_up_its_own_connection_only() {
     let peer = Peer::meta(|session| loop {

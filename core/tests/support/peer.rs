@@ -30,7 +30,8 @@ struct Shared {
     accepted: AtomicUsize,
     open: AtomicUsize,
     received: Mutex<Vec<u8>>,
-    streams: Mutex<Vec<TcpStream>>,
+    /// The sockets of each session, by its number.
+    streams: Mutex<Vec<(usize, TcpStream)>>,
     sessions: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -39,9 +40,13 @@ impl Shared {
         self.received.lock().expect("no script panics while it receives")
     }
 
-    fn watch(&self, stream: &TcpStream) -> io::Result<()> {
-        self.streams.lock().expect("streams").push(stream.try_clone()?);
+    fn watch(&self, session: usize, stream: &TcpStream) -> io::Result<()> {
+        self.streams.lock().expect("streams").push((session, stream.try_clone()?));
         Ok(())
+    }
+
+    fn unwatch(&self, session: usize) {
+        self.streams.lock().expect("streams").retain(|(other, _)| *other != session);
     }
 }
 
@@ -137,6 +142,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>, script: &Arc<Script>) {
                     let _ = session.stream.shutdown(Shutdown::Both);
                 }
             }
+            own.unwatch(number);
             own.open.fetch_sub(1, SeqCst);
         });
         shared.sessions.lock().expect("sessions").push(session);
@@ -150,7 +156,7 @@ impl Drop for Peer {
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
         }
-        for stream in self.shared.streams.lock().expect("streams").drain(..) {
+        for (_, stream) in self.shared.streams.lock().expect("streams").drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
         let sessions: Vec<_> = self.shared.sessions.lock().expect("sessions").drain(..).collect();
@@ -234,7 +240,7 @@ impl Session {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        shared.watch(&stream)?;
+        shared.watch(number, &stream)?;
         Ok(Self { stream, shared, unread: Vec::new(), ends_by_reset: false, number })
     }
 
@@ -361,8 +367,7 @@ impl Session {
     pub fn reset(&mut self) -> io::Result<()> {
         SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
         // The reset is sent when the last handle is closed.
-        let client = self.stream.peer_addr().ok();
-        self.shared.streams.lock().expect("streams").retain(|stream| stream.peer_addr().ok() != client);
+        self.shared.unwatch(self.number);
         self.ends_by_reset = true;
         Err(io::ErrorKind::ConnectionReset.into())
     }
@@ -382,7 +387,7 @@ impl Session {
     fn relay(&mut self, target: &str, relay: &dyn Fn(&mut Self, &[u8]) -> io::Result<()>) -> io::Result<()> {
         let mut server = TcpStream::connect(target)?;
         server.set_nodelay(true)?;
-        self.shared.watch(&server)?;
+        self.shared.watch(self.number, &server)?;
         let (mut from, mut to) = (self.stream.try_clone()?, server.try_clone()?);
         from.set_read_timeout(None)?;
         let shared = self.shared.clone();

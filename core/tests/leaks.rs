@@ -1,0 +1,82 @@
+//! Clients, connections and operations leave nothing behind: no memory, descriptor or thread. One test, because it looks at the
+//! whole process.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod support;
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use cmemcache::{Client, Config, Exptime};
+use support::{client, config, configs, Memcached};
+
+/// What this process has: resident memory in KiB, descriptors, threads.
+#[derive(Clone, Copy, Debug)]
+struct Holdings {
+    memory: usize,
+    descriptors: usize,
+    threads: usize,
+}
+
+impl Holdings {
+    fn now() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.split_whitespace().next().unwrap().parse().unwrap()
+        };
+        let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().count();
+        Self { memory: number("VmRSS:"), descriptors, threads: number("Threads:") }
+    }
+}
+
+fn exercise(client: &Client, value: &[u8]) {
+    for key in ["a", "b", "c"] {
+        client.set(key, value, 0, Exptime::Never).unwrap();
+        assert_eq!(client.get(key).unwrap().unwrap().value, value);
+    }
+    assert_eq!(client.get_multi(&["a", "b", "none"]).unwrap().len(), 3);
+}
+
+/// Everything that makes and ends connections, `rounds` times.
+fn churn(server: &Memcached, silent: &str, dead: &str, rounds: usize) {
+    let small = [b'v'; 1000];
+    let large = vec![b'v'; 300_000];
+    let lasting = client(config(&server.address()));
+    for round in 0..rounds {
+        exercise(&client(config(&server.address())), &small);
+        exercise(&lasting, if round % 10 == 0 { &large } else { &small });
+        if round % 5 == 0 {
+            lasting.disconnect_all();
+        }
+        if round % 20 == 0 {
+            let hasty = client(Config { timeout: Duration::from_millis(2), ..configs([silent]) });
+            assert!(hasty.get("k").is_err());
+            assert!(client(configs([dead])).get("k").is_err());
+            // A name is looked up on a thread of its own.
+            exercise(&client(config(&format!("localhost:{}", server.port()))), &small);
+        }
+    }
+}
+
+#[test]
+fn clients_and_operations_leave_nothing_behind() {
+    let server = Memcached::start();
+    // The kernel makes the connections, and nobody ever accepts them.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap().to_string();
+    let dead = Memcached::start().address();
+    churn(&server, &silent, &dead, 200);
+    let connections = server.stat("curr_connections");
+    let before = Holdings::now();
+    churn(&server, &silent, &dead, 1000);
+    let mut after = Holdings::now();
+    support::eventually(Duration::from_secs(5), || {
+        after = Holdings::now();
+        after.descriptors <= before.descriptors && after.threads <= before.threads
+    });
+    println!("before {before:?}, after 1000 rounds {after:?}");
+    // Of 1000 clients a single forgotten kilobyte each would show.
+    assert!(after.memory <= before.memory + 1500, "{before:?} {after:?}");
+    support::eventually(Duration::from_secs(5), || server.stat("curr_connections") <= connections);
+}
