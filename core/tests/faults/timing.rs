@@ -61,12 +61,12 @@ fn a_server_that_stops_reading_keeps_no_call_beyond_its_deadline() {
 fn the_requests_that_make_a_counter_share_one_deadline() {
     let peer = Peer::classic(|session| loop {
         let asked = session.ask()?;
-        session.pause(millis(120));
+        session.pause(millis(280));
         session.send(if asked.command() == "add" { b"NOT_STORED\r\n" } else { b"NOT_FOUND\r\n" })?;
     });
-    let client = single(&peer).with_timeout(millis(300)).unwrap();
+    let client = single(&peer).with_timeout(millis(600)).unwrap();
     let create = Some(Create { initial: 1, exptime: Exptime::Never });
-    failure(within(millis(300) + SLACK, move || client.incr("k", 1, create)), ErrorKind::Timeout);
+    failure(within(millis(600) + SLACK, move || client.incr("k", 1, create)), ErrorKind::Timeout);
 }
 
 #[test]
