@@ -5,6 +5,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::conn::wait;
+
 static EPOCH: AtomicU64 = AtomicU64::new(0);
 static IS_WATCHED: AtomicBool = AtomicBool::new(false);
 
@@ -18,7 +20,7 @@ pub(crate) fn epoch() -> u64 {
 pub(crate) fn watch() {
     // No `Once`: a fork while it runs would leave the child waiting for ever. Two handlers are as good as one.
     if !IS_WATCHED.load(Ordering::Acquire) {
-        // SAFETY: the handler only adds to an atomic, which is safe at any moment of any thread.
+        // SAFETY: the handler only changes atomics, which is safe at any moment of any thread.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
         IS_WATCHED.store(true, Ordering::Release);
     }
@@ -26,4 +28,5 @@ pub(crate) fn watch() {
 
 extern "C" fn in_child() {
     EPOCH.fetch_add(1, Ordering::Relaxed);
+    wait::forget_calls();
 }

@@ -177,6 +177,11 @@ impl Drop for Wait {
     }
 }
 
+/// In a forked child: what was under way were calls of the parent's threads, none of which lives here.
+pub(crate) fn forget_calls() {
+    CALLS.store(0, Relaxed);
+}
+
 /// Processors that can spin while one is left for the server or for the rest of the program; none on a machine of one.
 fn spare_processors() -> usize {
     const UNKNOWN: usize = usize::MAX;

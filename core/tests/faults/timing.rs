@@ -54,6 +54,8 @@ fn a_server_that_stops_reading_keeps_no_call_beyond_its_deadline() {
     let error = failure(within(millis(150) + SLACK, set), ErrorKind::Timeout);
     assert_eq!(error.phase(), Some(Phase::Write));
     assert!(error.is_outcome_unknown());
+    // What was written in part cannot be taken back: the connection is closed.
+    assert_eq!(client.metrics()[0].connections, 0);
 }
 
 /// The classic protocol takes several requests to make a counter: one deadline holds for them together.
