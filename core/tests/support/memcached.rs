@@ -196,5 +196,24 @@ fn spawn(listen: &Listen, arguments: &[String]) -> Child {
         command.args(["-u", "root"]);
     }
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    end_with_the_test(&mut command);
     command.spawn().expect("memcached is installed")
 }
+
+/// Has the system end the process when the thread of the test ends without doing so, because it was killed.
+#[cfg(target_os = "linux")]
+fn end_with_the_test(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    let ask = || {
+        // SAFETY: a system call that takes numbers only.
+        match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: between fork and exec nothing is allocated or locked.
+    unsafe { command.pre_exec(ask) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn end_with_the_test(_: &mut Command) {}
