@@ -12,7 +12,7 @@ use crate::conn::machine::Company;
 use crate::conn::ticket::{Call, Ticket};
 use crate::conn::Connection;
 use crate::error::{Error, ErrorKind};
-use crate::proto::Request;
+use crate::proto::{Dialect, Request};
 
 /// Most requests that one freed connection takes on at once: bounds how long its driver works for others.
 const BOARD_LIMIT: usize = 64;
@@ -106,7 +106,9 @@ impl Pool {
     pub(crate) fn release(&self, mut connection: Box<Connection>, now: Instant) {
         loop {
             let mut inner = self.lock();
-            if inner.closed || connection.generation != inner.generation {
+            // The classic protocol has no tokens that would unmask a reply too many in front of the next caller's.
+            let doubtful = || connection.machine.dialect == Dialect::Classic && connection.socket.is_readable();
+            if inner.closed || connection.generation != inner.generation || !inner.queue.is_empty() && doubtful() {
                 drop(inner);
                 drop(connection);
                 return self.lost();
