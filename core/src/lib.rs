@@ -17,6 +17,7 @@ mod drive;
 mod error;
 #[cfg(feature = "ffi")]
 mod ffi;
+pub mod flags;
 mod fork;
 mod item;
 mod key;

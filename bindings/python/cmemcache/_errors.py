@@ -23,8 +23,8 @@
     │   ├── ServerError
     │   └── AuthError
     ├── ValueDecodeError (ValueError)         a stored value that cannot be read
-    │   ├── UnknownFlagsError
-    │   └── ForeignValueError                 known, but another writer's
+    │   └── ForeignValueError                 in the form of another writer
+    │       └── UnknownFlagsError             whoever that is
     ├── BatchError                            some keys of a batch failed
     └── InternalError                         a defect of this library
 
@@ -207,16 +207,16 @@ class ValueDecodeError(CacheError, ValueError):
         return (type(self), (self.detail, self.flags, self.key))
 
 
-class UnknownFlagsError(ValueDecodeError):
+class ForeignValueError(ValueDecodeError):
+    """A stored value of another writer, in a form that this client cannot read. The message says who reads it."""
+
+    kind = "foreign_value"
+
+
+class UnknownFlagsError(ForeignValueError):
     """A stored value whose flags mean nothing in this client's dialect."""
 
     kind = "unknown_flags"
-
-
-class ForeignValueError(ValueDecodeError):
-    """A stored value whose writer is known and whose form this client cannot read."""
-
-    kind = "foreign_value"
 
 
 class BatchError(CacheError):

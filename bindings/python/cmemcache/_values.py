@@ -36,6 +36,13 @@ from ._numbers import uint32
 
 _T = TypeVar("_T")
 
+_JAVA = "a Java object, which only Kotlin and Java can read"
+_WAY_OUT = "store it there as text, bytes, integer or JSON, or read its bytes with StringClient.getflags"
+#: How Java serialization begins; no pickle does.
+_JAVA_STREAM = b"\xac\xed"
+#: The types of spymemcached's SerializingTranscoder.
+_TYPES_OF_SPYMEMCACHED = range(0x100, 0x801, 0x100)
+
 
 class Serializer(Protocol):
     """Turns objects into bytes and flags and back, in the place of the built-in encoding and compression."""
@@ -156,10 +163,11 @@ class Codec:
         if flags & self.compressed_flag:
             data = self._decompress(data, flags)
             flags &= ~self.compressed_flag
-        if flags == FLAG_JAVA:
-            raise ForeignValueError("a Java object, which only a Java client can read", flags)
+        # spymemcached and xmemcached write Java objects under the flag of pickles.
+        if flags == FLAG_JAVA or (flags == FLAG_PICKLE and data.startswith(_JAVA_STREAM)):
+            raise foreign(_JAVA if flags == FLAG_JAVA else f"{_JAVA}, as spymemcached and xmemcached write it", flags)
         if flags == FLAG_LEASE:
-            raise ForeignValueError("the marker of a lease, no value", flags)
+            raise foreign("the marker of a lease, no value", flags)
         return self.decode_typed(data, flags)
 
     def _decompress(self, data: bytes, flags: int) -> bytes:
@@ -190,7 +198,14 @@ class Codec:
             raise malformed(error, flags) from error
         if flags & FLAG_PICKLE:
             return attempt(self.pickling.load, data, flags, Exception)
-        raise UnknownFlagsError("no type has these flags", flags)
+        if flags in _TYPES_OF_SPYMEMCACHED:
+            raise foreign("in a form of spymemcached and xmemcached, other than their text", flags)
+        raise UnknownFlagsError(f"no type has these flags; {_WAY_OUT}", flags)
+
+
+def foreign(what: str, flags: int) -> ForeignValueError:
+    """The error of a value of another writer, with the way out."""
+    return ForeignValueError(f"it is {what}; {_WAY_OUT}", flags)
 
 
 def attempt(read: Callable[[bytes], _T], data: bytes, flags: int, *errors: type[Exception]) -> _T:

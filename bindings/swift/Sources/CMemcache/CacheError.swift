@@ -71,7 +71,7 @@ extension CacheError {
 
         /// The stored value cannot be read as the type that was asked for; the message names the key and its flags.
         public static let undecodableValue = Self(128)
-        /// The stored value is in a form that only another language reads; the message names the key and the writer.
+        /// The stored value is in a form of another writer that is not read here; the message names the key, the writer and the way out.
         public static let foreignValue = Self(129)
         /// The value's own `encode(to:)`, or JSON, refused it; see ``CacheError/underlying``. Nothing was sent.
         public static let unencodableValue = Self(130)

@@ -16,4 +16,6 @@ public enum Flags {
     public static let portable: UInt32 = 0x18000
     /// Java serialization: read in Kotlin and Java only.
     public static let java: UInt32 = 0x28000
+    /// Marks an item under an anti-stampede lease: it holds no value. Reserved.
+    public static let lease: UInt32 = 0x48000
 }

@@ -80,7 +80,7 @@ struct ValueCodec: Sendable {
     func decode<V: Decodable>(_ type: V.Type, _ item: Item, key: some CacheKey) throws(CacheError) -> V {
         var item = item
         let fault = DecodingFault(key: key, flags: item.flags, type: type)
-        try fault.refuseForeign()
+        try fault.refuseForeign(item.value)
         if item.flags & Flags.zlib != 0 {
             do {
                 item.value = try Zlib.decompress(item.value, limit: options.maxDecompressedSize)
@@ -130,7 +130,7 @@ struct ValueCodec: Sendable {
         case Flags.portable:
             return try json(type, fault) { item.value }
         default:
-            throw fault.undecodable("nothing is known about these flags")
+            throw fault.unknown()
         }
     }
 
@@ -142,6 +142,10 @@ struct ValueCodec: Sendable {
         let text = String(decoding: digits[..<end], as: UTF8.self)
         if type == Int.self, let value = Int(text) as? V {
             return value
+        }
+        let figures = text.utf8.dropFirst(text.hasPrefix("-") ? 1 : 0)
+        guard !figures.isEmpty, figures.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
+            throw fault.undecodable("it is no decimal integer: \(text.prefix(80))")
         }
         guard let integerType = type as? any FixedWidthInteger.Type else {
             // Digits are JSON: a Double, or a type of the caller's that takes numbers, reads them.
@@ -180,8 +184,12 @@ private struct DecodingFault {
             underlying: underlying)
     }
 
-    func refuseForeign() throws(CacheError) {
+    /// Refuses the native objects of other languages before anything looks into their bytes.
+    func refuseForeign(_ value: Data) throws(CacheError) {
         switch flags & ~Flags.zlib {
+        // spymemcached and xmemcached write Java objects under the flag of pickles; no pickle begins like them.
+        case let form where form == Flags.pickle && value.starts(with: [0xac, 0xed]) || Self.typesOfSpymemcached.contains(form):
+            throw foreign("in a form that spymemcached and xmemcached write", "there as text, or with Kotlin's portable dialect")
         case Flags.pickle:
             throw foreign("a Python pickle, which only Python reads", "from Python as str, bytes or int, or with portable=True")
         case Flags.java:
@@ -193,12 +201,21 @@ private struct DecodingFault {
         }
     }
 
+    func unknown() -> CacheError {
+        flags == Flags.lease
+            ? foreign("the marker of a lease, no value", "anew")
+            : foreign("in a form that these flags do not tell", "in one that is known here")
+    }
+
     private func foreign(_ what: String, _ wayOut: String) -> CacheError {
         CacheError(
             .foreignValue,
             "value of key \(key.shownInMessages) with flags \(flags) is \(what); store it \(wayOut), or read its bytes with "
                 + "client.strings.get")
     }
+
+    /// The types of the Java clients' SerializingTranscoder.
+    private static let typesOfSpymemcached = stride(from: UInt32(0x100), through: 0x800, by: 0x100)
 }
 
 /// `Optional`, whatever it wraps.

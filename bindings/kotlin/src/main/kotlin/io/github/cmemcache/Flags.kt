@@ -30,4 +30,7 @@ public object Flags {
 
     /** Java serialization of classes on the allow-list. */
     public const val JAVA: Int = 0x28000
+
+    /** Marks an item under an anti-stampede lease: it holds no value. Reserved. */
+    public const val LEASE: Int = 0x48000
 }

@@ -1,6 +1,7 @@
 package io.github.cmemcache
 
 import kotlinx.serialization.InternalSerializationApi
+import kotlinx.serialization.SerializationException
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
 import kotlinx.serialization.json.JsonElement
@@ -51,6 +52,14 @@ internal class JsonValues(private val json: Json) {
     private fun scalar(content: String): Any = when (content) {
         "true" -> true
         "false" -> false
-        else -> integer(content) ?: content.toDouble()
+        else -> {
+            if (!content.all { it in NUMERIC }) throw SerializationException("$content is not JSON")
+            integer(content) ?: content.toDouble()
+        }
+    }
+
+    private companion object {
+        /** The parser takes any bare word, and toDouble some that are no JSON: NaN, 1d, 0x1p3. */
+        const val NUMERIC = "0123456789+-.eE"
     }
 }

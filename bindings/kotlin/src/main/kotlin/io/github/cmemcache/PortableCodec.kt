@@ -39,7 +39,8 @@ internal class PortableCodec(private val options: ValueOptions, private val obje
     }
 
     private fun compressed(plain: Encoded): Encoded {
-        if (options.compressFrom == 0 || plain.bytes.size < options.compressFrom) return plain
+        // The server counts with integers.
+        if (options.compressFrom == 0 || plain.bytes.size < options.compressFrom || plain.flags == Flags.INTEGER) return plain
         val smaller = zlib(plain.bytes)
         return if (smaller.size < plain.bytes.size) Encoded(smaller, plain.flags or Flags.ZLIB) else plain
     }
@@ -89,19 +90,26 @@ internal class PortableCodec(private val options: ValueOptions, private val obje
     }
 
     private fun foreign(key: String, item: Item): ForeignValueException {
-        val flags = item.flags.toUInt()
+        val form = item.flags and Flags.ZLIB.inv()
         val what = when {
-            item.flags and Flags.ZLIB.inv() == Flags.PICKLE ->
-                "a Python pickle, written by a Python client: only Python can read it. Store it from Python in a portable form " +
-                    "(str, bytes, int, or JSON), or read its bytes with StringClient"
-            item.flags and 0xff00 in 0x100..0x800 && item.flags ushr 16 == 0 ->
+            form == Flags.PICKLE && isJavaObject(item.value) || form in SPYMEMCACHED_TYPES ->
                 "a form that spymemcached and xmemcached write. Read it with Dialect.SPYMEMCACHED (or WHALIN for older fleets)"
+            form == Flags.PICKLE ->
+                "a Python pickle, written by a Python client: only Python can read it. Store it from Python in a portable form " +
+                    "(str, bytes, int, or with portable=True), or read its bytes with StringClient"
+            form == Flags.LEASE -> "the marker of a lease, no value. Read its bytes with StringClient"
             else -> "a form that this client does not know. Read its bytes with StringClient"
         }
-        return ForeignValueException("key '$key' holds flags $flags: $what", key, item.flags)
+        return ForeignValueException("key '$key' holds flags ${item.flags.toUInt()}: $what", key, item.flags)
     }
 
     private companion object {
         val FORMS = intArrayOf(Flags.BYTES, Flags.INTEGER, Flags.LONG, Flags.TEXT, Flags.PORTABLE, Flags.JAVA)
+
+        /** The types of the SerializingTranscoder. */
+        val SPYMEMCACHED_TYPES = 0x100..0x800 step 0x100
+
+        /** How Java serialization begins; no pickle does. */
+        fun isJavaObject(bytes: ByteArray): Boolean = bytes.size > 1 && bytes[0] == 0xac.toByte() && bytes[1] == 0xed.toByte()
     }
 }

@@ -22,7 +22,8 @@ public enum class Dialect {
  *
  * @property dialect in whose form objects are stored.
  * @property compressFrom values of at least so many bytes are compressed, if that makes them smaller; 0 compresses none. zlib in
- *   [Dialect.PORTABLE], gzip in [Dialect.SPYMEMCACHED]. Compressed values are always read. `append` to one spoils it.
+ *   [Dialect.PORTABLE], where integers never are, gzip in [Dialect.SPYMEMCACHED]. Compressed values are always read. `append` to
+ *   one spoils it.
  * @property maxDecompressedSize largest size in bytes to which a value is decompressed, up to 1 GiB; beyond it reading throws
  *   [UndecodableValueException].
  * @property javaClasses names of classes, as `Class.getName` tells them, that Java serialization may write and read beside the
