@@ -33,13 +33,17 @@ test: ## run every suite, then show how each one ended
 
 .PHONY: test-rust
 test-rust: ## test the core, against a real memcached too
-	@$(NEED) rust memcached
+	@$(NEED) rust memcached python
+	@rm -rf target/vectors/rust
 	cargo test -p cmemcache --features ffi
+	python3 conformance/check.py rust
 
 .PHONY: test-python
 test-python: build-python ## test the Python package
 	@$(NEED) memcached
+	@rm -rf target/vectors/python
 	$(PYTHON) -m pytest tests-python
+	python3 conformance/check.py python
 
 .PHONY: lint
 lint: build-python ## check formatting, warnings and types

@@ -22,8 +22,10 @@ $(KOTLIN_JAR): $(LIB) $(BINDGEN) uniffi.toml $(KOTLIN_SOURCES)
 
 .PHONY: test-kotlin
 test-kotlin: build-kotlin ## test the Kotlin library, from Java too
-	@$(NEED) memcached
+	@$(NEED) memcached python
+	@rm -rf target/vectors/kotlin
 	$(MVN) -f tests-kotlin/pom.xml test
+	python3 conformance/check.py kotlin
 
 .PHONY: demo-kotlin
 demo-kotlin: build-kotlin ## see the Kotlin library work with a real memcached

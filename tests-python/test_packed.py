@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import random
 import struct
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +14,9 @@ import cmemcache
 from cmemcache import Client, InvalidArgumentError, _native, _packed
 from cmemcache._keys import KeyRules, Requests
 from servers import Memcached
+from vectors import each_vector
 
 REQUESTS = Requests(KeyRules())
-VECTORS = json.loads((Path(__file__).parent.parent / "conformance" / "packed.json").read_text())["cases"]
 
 
 def test_single_requests_are_laid_out_as_described() -> None:
@@ -179,24 +177,29 @@ def same_error(error: cmemcache.CacheError, expected: dict[str, Any]) -> bool:
     return bool(found == tuple(expected[name] for name in ("kind", "message", "server", "phase", "outcome_unknown")))
 
 
-@pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
-def test_vectors_of_the_packed_layout(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    script = Script(bytes.fromhex(case["reply"]))
-    expected = case["expect"]
-    with cmemcache.StringClient(["127.0.0.1:1"], errors="raise") as client:
-        monkeypatch.setattr(_packed, "packed_call", script)
-        if "malformed" in expected:
-            with pytest.raises(cmemcache.InternalError):
-                ask(client, case)
-        elif "error" in expected:
-            with pytest.raises(cmemcache.CacheError) as caught:
-                ask(client, case)
-            assert same_error(caught.value, expected["error"])
-        elif "entries" in expected:
-            check_batch(client, case, expected["entries"])
-        else:
-            assert matches(case, ask(client, case), expected)
-    assert script.sent == (bytes.fromhex(case["request"]), bytes.fromhex(case["payload"]))
+def test_vectors_of_the_packed_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(case: dict[str, Any]) -> None:
+        script = Script(bytes.fromhex(case["reply"]))
+        with cmemcache.StringClient(["127.0.0.1:1"], errors="raise") as client, monkeypatch.context() as patch:
+            patch.setattr(_packed, "packed_call", script)
+            exchange(client, case, case["expect"])
+        assert script.sent == (bytes.fromhex(case["request"]), bytes.fromhex(case["payload"]))
+
+    each_vector("packed.json", run)
+
+
+def exchange(client: cmemcache.StringClient, case: dict[str, Any], expected: dict[str, Any]) -> None:
+    if "malformed" in expected:
+        with pytest.raises(cmemcache.InternalError):
+            ask(client, case)
+    elif "error" in expected:
+        with pytest.raises(cmemcache.CacheError) as caught:
+            ask(client, case)
+        assert same_error(caught.value, expected["error"])
+    elif "entries" in expected:
+        check_batch(client, case, expected["entries"])
+    else:
+        assert matches(case, ask(client, case), expected)
 
 
 def check_batch(client: cmemcache.StringClient, case: dict[str, Any], entries: list[dict[str, Any]]) -> None:

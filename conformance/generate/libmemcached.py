@@ -7,7 +7,7 @@ Run it where libmemcached.so.11 can be loaded: `python libmemcached.py`.
 import ctypes
 import re
 
-from vectors import write
+from vectors import named, write
 
 library = ctypes.CDLL("libmemcached.so.11")
 library.memcached_create.restype = ctypes.c_void_p
@@ -68,4 +68,4 @@ def case(servers):
 
 
 ABOUT = "index of the server that libmemcached chooses for each key; only ketama_weighted heeds the weights"
-write("libmemcached.json", ABOUT, [case(servers) for servers in CLUSTERS])
+write("libmemcached.json", ABOUT, named(case(servers) for servers in CLUSTERS))

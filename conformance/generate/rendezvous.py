@@ -8,7 +8,8 @@ from itertools import count, islice
 from pymemcache import HashClient
 from pymemcache.client.base import normalize_server_spec
 from pymemcache.client.murmur3 import murmur3_32
-from vectors import write
+
+from vectors import named, write
 
 KEYS = ["foo", "bar", "key:1", "key:2", "key:3", "user:42", "session:abc", "a", "hello_world"]
 KEYS += ["k" * length for length in (2, 3, 4, 5, 6, 7, 8, 249, 250)]
@@ -29,7 +30,11 @@ def case(servers, keys):
     client = HashClient(servers, allow_unicode_keys=True)
     nodes = [client._make_client_key(normalize_server_spec(server)) for server in servers]
     chosen = [client._make_client_key(client._get_client(key).server) for key in keys]
-    return {"servers": servers, "keys": keys, "server_index": [nodes.index(node) for node in chosen]}
+    return {
+        "servers": [{"address": server, "weight": 1} for server in servers],
+        "keys": keys,
+        "server_index": {"rendezvous": [nodes.index(node) for node in chosen]},
+    }
 
 
 CASES = [
@@ -44,4 +49,4 @@ CASES = [
     case(["10.0.1.1", "10.0.1.2", "10.0.1.1"], KEYS),
     case(["10.0.1.1"] * 40, KEYS),
 ]
-write("rendezvous.json", "index of the server that pymemcache's HashClient chooses for each key", CASES)
+write("rendezvous.json", "index of the server that pymemcache's HashClient chooses for each key", named(CASES))

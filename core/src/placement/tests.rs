@@ -3,16 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-
-fn vectors(name: &str) -> Value {
-    let path = format!("{}/../conformance/{name}", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(&path).expect(&path);
-    serde_json::from_str(&text).expect(&path)
-}
-
-fn cases(vectors: &Value) -> &[Value] {
-    list(&vectors["cases"])
-}
+use crate::support::each_vector;
 
 fn list(value: &Value) -> &[Value] {
     let list = value.as_array().expect("a list");
@@ -63,52 +54,43 @@ fn assert_places(placement: Placement, servers: &[ServerSpec], keys: &[Value], e
     }
 }
 
+fn assert_places_all(file: &str) {
+    each_vector(file, |case| {
+        for (scheme, expected) in case["server_index"].as_object().expect("an index per scheme") {
+            assert_places(scheme_called(scheme), &weighted(&case["servers"]), list(&case["keys"]), expected);
+        }
+    });
+}
+
 #[test]
 fn servers_are_chosen_as_by_libmemcached_and_python_memcached() {
-    for case in cases(&vectors("placement.json")) {
-        let address = |server: &Value| format!("{}:{}", text(&server["host"]), server["port"]);
-        let spec = |server| ServerSpec::parse(&address(server), index(&server["weight"]) as u32);
-        let servers: Vec<_> = list(&case["servers"]).iter().map(|server| spec(server).expect("a legal server")).collect();
-        let chosen = case["server_index"].as_object().expect("an index per scheme");
-        assert_eq!(chosen.len(), 4);
-        for (scheme, expected) in chosen {
-            assert_places(scheme_called(scheme), &servers, list(&case["keys"]), expected);
-        }
-    }
+    assert_places_all("placement.json");
 }
 
 #[test]
 fn sockets_ipv6_and_rounding_are_as_in_libmemcached() {
-    for case in cases(&vectors("libmemcached.json")) {
-        let chosen = case["server_index"].as_object().expect("an index per scheme");
-        assert_eq!(chosen.len(), 3);
-        for (scheme, expected) in chosen {
-            assert_places(scheme_called(scheme), &weighted(&case["servers"]), list(&case["keys"]), expected);
-        }
-    }
+    assert_places_all("libmemcached.json");
+}
+
+#[test]
+fn servers_are_chosen_as_by_pymemcache() {
+    assert_places_all("rendezvous.json");
 }
 
 fn scheme_called(name: &str) -> Placement {
     match name {
-        "python_memcached" => Placement::Modulo,
+        "modulo" => Placement::Modulo,
         "modula" => Placement::Modula,
         "ketama" => Placement::Ketama,
         "ketama_weighted" => Placement::KetamaWeighted,
+        "rendezvous" => Placement::Rendezvous,
         other => panic!("the vectors name a scheme {other:?}"),
     }
 }
 
 #[test]
-fn servers_are_chosen_as_by_pymemcache() {
-    for case in cases(&vectors("rendezvous.json")) {
-        let servers = equals(list(&case["servers"]).iter().map(text));
-        assert_places(Placement::Rendezvous, &servers, list(&case["keys"]), &case["server_index"]);
-    }
-}
-
-#[test]
 fn servers_are_tried_in_the_order_of_python_memcached() {
-    for case in cases(&vectors("rehash.json")) {
+    each_vector("rehash.json", |case| {
         let ring = Ring::new(Placement::Modulo, &weighted(&case["servers"]));
         let named = list(&case["keys"]).iter().map(|entry| (key(text(&entry["key"])), &entry["tried"]));
         let route = |entry: &Value| entry["route"].as_i64().expect("a number");
@@ -120,7 +102,7 @@ fn servers_are_tried_in_the_order_of_python_memcached() {
             expected.dedup();
             assert_eq!(tried(&ring, &key), expected, "{key:?}");
         }
-    }
+    });
 }
 
 const NAMES: [&str; 9] = ["foo", "bar", "key:1", "key:2", "key:3", "user:42", "session:abc", "a", "hello_world"];

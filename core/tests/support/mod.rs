@@ -5,6 +5,7 @@
 
 mod memcached;
 mod peer;
+mod vectors;
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use cmemcache::{Client, Config, Error, ErrorKind, Result, ServerState};
 
 pub use memcached::Memcached;
 pub use peer::{Asked, Blackhole, Peer, Session};
+pub use vectors::{bytes, each_vector, vectors};
 
 /// By how much a call may overrun its deadline on a machine that is busy with other tests.
 pub const SLACK: Duration = Duration::from_secs(3);

@@ -5,18 +5,21 @@ import Testing
 
 /// The shared vectors of the packed layout: what is sent for each call, and what is made of each reply.
 @Suite struct PackedLayoutTests {
-    @Test("every exchange of the shared vectors is as they say", arguments: try Exchange.all())
-    func exchanges(_ exchange: Exchange) throws {
-        let seen = Seen()
-        let packed = PackedCall { request, value, reply in
-            seen.note(Data(request), Data(value))
-            reply.copyBytes(from: exchange.reply)
-            return .success(exchange.reply.count)
+    @Test("every exchange of the shared vectors is as they say")
+    func exchanges() throws {
+        try eachVector("packed.json") { vector in
+            let exchange = Exchange(fields: vector.fields)
+            let seen = Seen()
+            let packed = PackedCall { request, value, reply in
+                seen.note(Data(request), Data(value))
+                reply.copyBytes(from: exchange.reply)
+                return .success(exchange.reply.count)
+            }
+            let result = exchange.run(packed)
+            try expect(seen.request == exchange.request, "asked \(Array(seen.request))")
+            try expect(seen.value == exchange.payload, "gave \(Array(seen.value))")
+            try expect(result as NSDictionary == exchange.expect as NSDictionary, "made \(result)")
         }
-        let result = exchange.run(packed)
-        #expect(seen.request == exchange.request)
-        #expect(seen.value == exchange.payload)
-        #expect(result as NSDictionary == exchange.expect as NSDictionary)
     }
 
     @Test("the library carries out what these requests say")
@@ -48,17 +51,9 @@ private final class Seen: @unchecked Sendable {
 }
 
 /// A case of conformance/packed.json.
-struct Exchange: @unchecked Sendable, CustomTestStringConvertible {
+private struct Exchange: @unchecked Sendable {
     let fields: [String: Any]
 
-    static func all() throws -> [Exchange] {
-        let file = try #require(try conformance("packed.json") as? [String: Any])
-        let cases = try #require(file["cases"] as? [[String: Any]])
-        try #require(cases.count > 30)
-        return cases.map { Exchange(fields: $0) }
-    }
-
-    var testDescription: String { text("operation") + ", " + text("name") }
     var request: Data { Data(hex: text("request")) }
     var payload: Data { Data(hex: text("payload")) }
     var reply: Data { Data(hex: text("reply")) }

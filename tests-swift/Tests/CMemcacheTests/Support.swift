@@ -39,10 +39,3 @@ let patient = options {
 func time(_ body: () throws -> Void) rethrows -> Duration {
     try ContinuousClock().measure(body)
 }
-
-/// A file of the conformance folder.
-func conformance(_ name: String) throws -> Any {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../..")
-    let file = root.standardizedFileURL.appendingPathComponent("conformance/\(name)")
-    return try JSONSerialization.jsonObject(with: Data(contentsOf: file))
-}

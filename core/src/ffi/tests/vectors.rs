@@ -6,12 +6,10 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use super::{call, reply_to, string_client};
-use crate::support::{Asked, Peer};
+use crate::support::{each_vector, Asked, Peer};
 
 pub(super) fn vectors() -> Vec<Value> {
-    let text = include_str!("../../../../conformance/packed.json");
-    let vectors: Value = serde_json::from_str(text).unwrap();
-    vectors["cases"].as_array().unwrap().clone()
+    crate::support::vectors("packed.json")
 }
 
 pub(super) fn bytes(hex: &Value) -> Vec<u8> {
@@ -102,7 +100,7 @@ fn every_vector_is_carried_out_and_answered_byte_for_byte() {
 #[test]
 fn every_vector_cut_at_every_byte_is_an_error_or_a_shorter_key() {
     let client = string_client::<&str>(&[]);
-    for vector in vectors() {
+    each_vector("packed.json", |vector| {
         let (request, value) = (bytes(&vector["request"]), bytes(&vector["payload"]));
         for length in 0..=request.len() {
             let answer = call(client.handle(), &request[..length], &value);
@@ -113,5 +111,5 @@ fn every_vector_cut_at_every_byte_is_an_error_or_a_shorter_key() {
                 assert!(answer.error().1.contains("bytes early"), "{answer:?}");
             }
         }
-    }
+    });
 }

@@ -1,13 +1,12 @@
 //! The replies of `conformance/replies.json`, each whole, one byte at a time, and cut at every place.
 
-use base64::engine::general_purpose::STANDARD;
-use base64::Engine;
 use bytes::Bytes;
 use serde_json::Value as Json;
 
 use super::super::{Dialect, Expect, Fault, FaultKind, Reply, Shape, Value};
 use super::{Connection, Outcome};
 use crate::item::ItemMetadata;
+use crate::support::{bytes, each_vector, vectors};
 
 /// One case of the file.
 pub(super) struct Vector {
@@ -28,8 +27,7 @@ pub(super) enum Expected {
 }
 
 pub(super) fn load() -> Vec<Vector> {
-    let file: Json = serde_json::from_str(include_str!("../../../../conformance/replies.json")).unwrap();
-    file["cases"].as_array().unwrap().iter().map(vector).collect()
+    vectors("replies.json").iter().map(vector).collect()
 }
 
 fn vector(case: &Json) -> Vector {
@@ -73,19 +71,6 @@ fn shape(case: &Json) -> Shape {
         ("classic", "stats") => Shape::Stats,
         ("classic", "version") => Shape::Version,
         other => panic!("no such shape: {other:?}"),
-    }
-}
-
-/// A string, `{"base64": ..}`, `{"repeat": .., "times": ..}`, or a list of these.
-fn bytes(json: &Json) -> Vec<u8> {
-    match json {
-        Json::String(text) => text.as_bytes().to_vec(),
-        Json::Array(parts) => parts.iter().flat_map(bytes).collect(),
-        Json::Object(part) if part.contains_key("base64") => STANDARD.decode(json["base64"].as_str().unwrap()).unwrap(),
-        Json::Object(_) => {
-            json["repeat"].as_str().unwrap().repeat(json["times"].as_u64().unwrap().try_into().unwrap()).into_bytes()
-        }
-        other => panic!("no bytes: {other}"),
     }
 }
 
@@ -189,12 +174,13 @@ fn every_reply_decodes_one_byte_at_a_time() {
 
 #[test]
 fn every_reply_decodes_cut_at_every_place() {
-    for vector in load() {
+    each_vector("replies.json", |case| {
+        let vector = vector(case);
         for at in places(vector.bytes.len()) {
             let (front, back) = vector.bytes.split_at(at);
             check(&vector, &[front, back]);
         }
-    }
+    });
 }
 
 #[test]

@@ -1,7 +1,6 @@
 package io.github.cmemcache.tests
 
 import io.github.cmemcache.Client
-import io.github.cmemcache.Flags
 import io.github.cmemcache.NativeLibrary
 import io.github.cmemcache.NativeLibraryException
 import io.github.cmemcache.VERSION
@@ -87,17 +86,6 @@ class PackagingTest {
             val rules = assertNotNull(file.getEntry("META-INF/proguard/cmemcache.pro"))
             assertContains(file.getInputStream(rules).reader().readText(), "com.sun.jna")
         }
-    }
-
-    @Test
-    fun `the flags are those of the shared registry`() {
-        val registry = File(System.getProperty("project.root"), "conformance/flags.json").readText()
-        fun of(name: String) = Regex("\"FLAG_$name\": *(\\d+)").find(registry)?.groupValues?.get(1)?.toInt()
-        val ours = mapOf(
-            "BYTES" to Flags.BYTES, "PICKLE" to Flags.PICKLE, "INTEGER" to Flags.INTEGER, "LONG" to Flags.LONG,
-            "ZLIB" to Flags.ZLIB, "TEXT" to Flags.TEXT, "PORTABLE" to Flags.PORTABLE, "JAVA" to Flags.JAVA,
-        )
-        ours.forEach { (name, flag) -> assertEquals(of(name), flag, name) }
     }
 
     private fun copyJar(target: File, content: (ZipEntry, ByteArray) -> ByteArray = { _, bytes -> bytes }, pick: (ZipEntry) -> ZipEntry?) {

@@ -28,7 +28,6 @@ import io.github.cmemcache.StoreOutcome
 import io.github.cmemcache.cacheException
 import io.github.cmemcache.ffi.NoHandle
 import io.github.cmemcache.ffi.StringClient
-import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
@@ -39,8 +38,8 @@ import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 import kotlinx.serialization.json.long
 import org.junit.jupiter.api.DynamicTest
+import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.TestFactory
-import java.io.File
 import java.util.HexFormat
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
@@ -51,14 +50,11 @@ import kotlin.test.assertTrue
 
 /** The exchanges of conformance/packed.json: what is sent byte by byte, and what is made of each reply. */
 class PackedLayoutTest {
-    private val cases = Json.parseToJsonElement(File(System.getProperty("project.root"), "conformance/packed.json").readText())
-        .jsonObject.getValue("cases").jsonArray.map { it.jsonObject }
+    @Test
+    fun `replies in the caller's memory`() = eachVector("packed.json") { exchange(it, keep = false) }
 
     @TestFactory
-    fun `replies in the caller's memory`() = cases.map { case -> DynamicTest.dynamicTest(case.text("name")) { exchange(case, keep = false) } }
-
-    @TestFactory
-    fun `replies that the library keeps`() = cases.filter { it.text("reply").length > 32 }
+    fun `replies that the library keeps`() = vectors("packed.json").filter { it.text("reply").length > 32 }
         .map { case -> DynamicTest.dynamicTest(case.text("name")) { exchange(case, keep = true) } }
 
     /** Answers as the case says, in the caller's memory or in memory of its own. */
@@ -189,8 +185,6 @@ class PackedLayoutTest {
             "exists" to StoreOutcome.Exists,
             "not_found" to StoreOutcome.NotFound,
         )
-
-        fun JsonObject.text(name: String): String = getValue(name).jsonPrimitive.content
 
         fun JsonObject.optional(name: String): String? = (this[name] as? JsonPrimitive)?.takeIf { it !is JsonNull }?.content
     }
