@@ -16,7 +16,7 @@ GENERATE := $(BINDGEN) generate --library $(LIB) --config uniffi.toml --no-forma
 NEED := make/bin/need
 PYTHON := .venv/bin/python
 PYTHON_FFI := bindings/python/cmemcache/_ffi
-TESTS := test-rust test-python test-kotlin test-swift
+TESTS := test-rust test-python test-kotlin test-swift check-surface
 
 .PHONY: help
 help: ## list the commands
@@ -44,6 +44,10 @@ test-python: build-python ## test the Python package
 	@rm -rf target/vectors/python
 	$(PYTHON) -m pytest tests-python
 	python3 conformance/check.py python
+
+.PHONY: check-surface
+check-surface: build-python build-kotlin ## check that all of the UDL is public and tested in every language
+	$(PYTHON) conformance/surface/check.py
 
 .PHONY: lint
 lint: build-python ## check formatting, warnings and types
