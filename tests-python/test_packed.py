@@ -20,43 +20,69 @@ REQUESTS = Requests(KeyRules())
 
 
 def test_single_requests_are_laid_out_as_described() -> None:
-    assert REQUESTS.single(_packed.GET, "key") == b"\x01\x01\0\0\0\0\0\0key"
-    assert REQUESTS.single(_packed.DELETE, b"key", 1.5) == b"\x01\x0b\0\0\xdc\x05\0\0key"
-    assert REQUESTS.single(_packed.GET, (7, "key")) == b"\x01\x01\x01\0\0\0\0\0" + struct.pack("<q", 7) + b"key"
+    assert REQUESTS.single(_packed.GET, "key") == b"\x02\x01\0\0\0\0\0\0key"
+    assert REQUESTS.single(_packed.DELETE, b"key", 1.5) == b"\x02\x0b\0\0\xdc\x05\0\0key"
+    assert REQUESTS.single(_packed.GET, (7, "key")) == b"\x02\x01\x01\0\0\0\0\0" + struct.pack("<q", 7) + b"key"
     fields = _packed.store_fields(3, -1)
     assert (
         REQUESTS.single(_packed.SET, "key", None, fields)
-        == b"\x01\x05\0\0\0\0\0\0" + struct.pack("<Iq", 3, -1) + b"key"
+        == b"\x02\x05\0\0\0\0\0\0" + struct.pack("<Iq", 3, -1) + b"key"
     )
     fields = _packed.cas_fields(3, 60, 2**64 - 1)
-    expected = b"\x01\x0a\0\0\0\0\0\0" + struct.pack("<IqQ", 3, 60, 2**64 - 1) + b"key"
+    expected = b"\x02\x0a\0\0\0\0\0\0" + struct.pack("<IqQ", 3, 60, 2**64 - 1) + b"key"
     assert REQUESTS.single(_packed.CAS, "key", None, fields) == expected
     fields = _packed.arith_fields(1, 2, 3)
-    expected = b"\x01\x0c\x02\0\0\0\0\0" + struct.pack("<QQq", 1, 2, 3) + b"key"
+    expected = b"\x02\x0c\x02\0\0\0\0\0" + struct.pack("<QQq", 1, 2, 3) + b"key"
     assert REQUESTS.single(_packed.INCR, "key", None, fields, _packed.HAS_INITIAL) == expected
-    expected = b"\x01\x04\x01\0\x01\0\0\0" + struct.pack("<qq", 60, -9) + b"key"
+    expected = b"\x02\x04\x01\0\x01\0\0\0" + struct.pack("<qq", 60, -9) + b"key"
     assert REQUESTS.single(_packed.GATS, (-9, "key"), 0.001, _packed.exptime_field(60)) == expected
 
 
 def test_batch_requests_are_laid_out_as_described() -> None:
     request = REQUESTS.batch(_packed.GET_MULTI, ["a", "bb", "ü"], b"", None)
-    assert request == b"\x01\x10\0\0\0\0\0\0" + struct.pack("<IIII", 3, 1, 2, 2) + "abbü".encode()
+    assert request == b"\x02\x10\0\0\0\0\0\0" + struct.pack("<I", 3) + "a\nbb\nü".encode()
+    assert REQUESTS.batch(_packed.GET_MULTI, ["a", b"bb", "ü"], b"", None) == request
+    request = REQUESTS.batch(_packed.GET_MULTI, ["a", "bb"], b"p:", None)
+    assert request == b"\x02\x10\0\0\0\0\0\0" + struct.pack("<I", 2) + b"p:a\np:bb"
+    assert REQUESTS.batch(_packed.GET_MULTI, [], b"p:", None) == b"\x02\x10\0\0\0\0\0\0\0\0\0\0"
     request = REQUESTS.batch(_packed.DELETE_MULTI, [(5, "a"), (6, "b")], b"p:", 2)
-    expected = b"\x01\x13\x01\0\xd0\x07\0\0" + struct.pack("<IIIqq", 2, 3, 3, 5, 6) + b"p:ap:b"
+    expected = b"\x02\x13\x01\0\xd0\x07\0\0" + struct.pack("<Iqq", 2, 5, 6) + b"p:a\np:b"
     assert request == expected
     columns = struct.pack("<IIII", 1, 2, 16, 0)
     request = REQUESTS.batch(_packed.SET_MULTI, ["a", "bb"], b"", None, struct.pack("<q", 60), columns)
-    assert request == b"\x01\x12\0\0\0\0\0\0" + struct.pack("<IqII", 2, 60, 1, 2) + columns + b"abb"
+    assert request == b"\x02\x12\0\0\0\0\0\0" + struct.pack("<Iq", 2, 60) + columns + b"a\nbb"
+
+
+def test_binary_keys_of_a_batch_stand_behind_their_lengths() -> None:
+    requests = Requests(KeyRules(binary=True))
+    request = requests.batch(_packed.GET_MULTI, [b"a\nb", "c"], b"p", None)
+    assert request == b"\x02\x10\x04\0\0\0\0\0" + struct.pack("<III", 2, 4, 2) + b"pa\nbpc"
+    request = requests.batch(_packed.GET_MULTI, [(1, b"\n")], b"", None)
+    assert request == b"\x02\x10\x05\0\0\0\0\0" + struct.pack("<IqI", 1, 1, 1) + b"\n"
+
+
+def test_a_newline_in_a_key_never_makes_two_of_one(server: Memcached) -> None:
+    with cmemcache.StringClient([server.address]) as client:
+        client.set_multi({"a": b"1", "b": b"2"})
+        for keys in (["a\nb"], ["a\nb", "c"], ["a", "b\n"], ["\n"], ["a", "b", b"a\n"]):
+            with pytest.raises(cmemcache.KeyCharacterError):
+                client.get_multi(keys)
+            with pytest.raises(cmemcache.KeyCharacterError):
+                client.delete_multi(keys)
+            with pytest.raises(cmemcache.KeyCharacterError):
+                client.set_multi({key: b"x" for key in keys})
+        assert client.get_multi(["a", "b"]) == {"a": b"1", "b": b"2"}
 
 
 @pytest.mark.parametrize("with_cas", [False, True])
-def test_batch_replies_are_read_by_columns(with_cas: bool) -> None:
+@pytest.mark.parametrize("longest", [300, 20_000])
+def test_batch_replies_are_read_by_columns(with_cas: bool, longest: int) -> None:
     chance = random.Random(1)
     for count in (0, 1, 2, 100):
         statuses = bytes(chance.choice([0, 0, 1, 70]) for _ in range(count))
         flags = tuple(chance.randrange(2**32) for _ in range(count))
         tokens = tuple(chance.randrange(2**64) for _ in range(count)) if with_cas else ()
-        values = [chance.randbytes(chance.randrange(300)) for _ in range(count)]
+        values = [chance.randbytes(chance.randrange(longest)) for _ in range(count)]
         payload = (
             statuses
             + struct.pack(f"<{count}I", *flags)
@@ -64,27 +90,21 @@ def test_batch_replies_are_read_by_columns(with_cas: bool) -> None:
             + struct.pack(f"<{count}I", *map(len, values))
             + b"".join(values)
         )
-        for read in (payload, kept_copy(payload)):
-            batch = _packed._columns(count, with_cas, read, len(payload))
-            assert (batch.statuses, batch.flags, batch.cas, batch.values) == (statuses, flags, tokens, values)
-            assert batch.complete == (set(statuses) <= {0})
-
-
-def kept_copy(payload: bytes) -> Any:
-    """The payload as memory of the library, of a length rounded up."""
-    memory = ctypes.create_string_buffer(payload, max(2 * len(payload), 1))
-    view = _packed._memory_at(ctypes.addressof(memory), len(payload))
-    view.owner = memory
-    return view
+        memory = ctypes.create_string_buffer(payload, max(len(payload), 1))
+        batch = _packed._columns(count, with_cas, ctypes.addressof(memory), len(payload))
+        assert (batch.statuses, batch.flags, batch.cas, batch.values) == (statuses, flags, tokens, values)
+        assert batch.complete == (set(statuses) <= {0})
 
 
 def test_errors_of_entries_carry_server_and_message() -> None:
     name, message = b"host:1", b"host:1: refused"
-    batch = _packed.Batch(bytes([0, 70, 1, 66]), (5, len(name), 0, 0), (), [b"value", name + message, b"", b"bad"])
+    flags = struct.pack("<IIII", 5, len(name) | 2 << 16 | 1 << 24, 0, 0)
+    batch = _packed.Batch(bytes([0, 70, 1, 66]), flags, (), [b"value", name + message, b"", b"bad"])
     errors = batch.errors(["a", "b", "c", "d"])
     assert set(errors) == {"b", "d"}
     assert isinstance(errors["b"], cmemcache.ServerDownError)
     assert (errors["b"].server, str(errors["b"])) == ("host:1", "host:1: refused")
+    assert (errors["b"].phase, errors["b"].outcome_unknown) == ("connect", True)
     assert isinstance(errors["d"], InvalidArgumentError)
     assert errors["d"].server is None
 
@@ -225,23 +245,23 @@ def call(client: Client, request: bytes, value: bytes | None = None) -> tuple[in
 
 MALFORMED = [
     b"",
-    b"\x01",
-    b"\x01\x01\0\0\0\0\0",
-    b"\x02\x01\0\0\0\0\0\0key",
-    b"\x01\x00\0\0\0\0\0\0key",
-    b"\x01\x0f\0\0\0\0\0\0key",
-    b"\x01\xff\0\0\0\0\0\0key",
-    b"\x01\x01\xff\xff\0\0\0\0key",
-    b"\x01\x01\x01\0\0\0\0\0key",
-    b"\x01\x05\0\0\0\0\0\0key",
-    b"\x01\x0c\0\0\0\0\0\0short",
-    b"\x01\x01\0\0\xff\xff\xff\xffkey",
-    b"\x01\x10\0\0\0\0\0\0",
-    b"\x01\x10\0\0\0\0\0\0\xff\xff\xff\xff",
-    b"\x01\x10\0\0\0\0\0\0\x02\0\0\0\x01\0\0\0",
-    b"\x01\x10\0\0\0\0\0\0\x01\0\0\0\xff\xff\xff\xffkey",
-    b"\x01\x10\0\0\0\0\0\0\x01\0\0\0\x02\0\0\0key",
-    b"\x01\x12\0\0\0\0\0\0\x01\0\0\0" + b"\0" * 8 + b"\x01\0\0\0\xff\xff\xff\xff\0\0\0\0k",
+    b"\x02",
+    b"\x02\x01\0\0\0\0\0",
+    b"\x01\x01\0\0\0\0\0\0key",
+    b"\x02\x00\0\0\0\0\0\0key",
+    b"\x02\x0f\0\0\0\0\0\0key",
+    b"\x02\xff\0\0\0\0\0\0key",
+    b"\x02\x01\xff\xff\0\0\0\0key",
+    b"\x02\x01\x01\0\0\0\0\0key",
+    b"\x02\x05\0\0\0\0\0\0key",
+    b"\x02\x0c\0\0\0\0\0\0short",
+    b"\x02\x01\0\0\xff\xff\xff\xffkey",
+    b"\x02\x10\x04\0\0\0\0\0",
+    b"\x02\x10\x04\0\0\0\0\0\xff\xff\xff\xff",
+    b"\x02\x10\x04\0\0\0\0\0\x02\0\0\0\x01\0\0\0",
+    b"\x02\x10\x04\0\0\0\0\0\x01\0\0\0\xff\xff\xff\xffkey",
+    b"\x02\x10\x04\0\0\0\0\0\x01\0\0\0\x02\0\0\0key",
+    b"\x02\x12\x04\0\0\0\0\0\x01\0\0\0" + b"\0" * 8 + b"\x01\0\0\0\xff\xff\xff\xff\0\0\0\0k",
 ]
 
 
@@ -264,7 +284,7 @@ def test_random_requests_never_harm_the_process(server: Memcached) -> None:
             if number % 2:
                 body = struct.pack("<II", chance.randrange(4), chance.randrange(12)) + body
             # Time-outs stay at the client's.
-            request = struct.pack("<BBHI", 1, operation, chance.choice([0, 0, 1, 2, 3]), 0) + body
+            request = struct.pack("<BBHI", 2, operation, chance.choice([0, 0, 1, 2, 3, 4, 5]), 0) + body
             value = chance.choice([None, b"", b"value"])
             with contextlib.suppress(cmemcache.InvalidInputError, cmemcache.NotNumericError):
                 _packed.call(client._handle, request, value)

@@ -5,8 +5,9 @@ import struct
 from vectors import write
 
 ABOUT = (
-    "Exchanges in version 1 of the packed layout. A wrapper that is asked for `operation` with these arguments has to send "
-    "`request` and `payload` (hex; payload: the call's second piece of memory), and to make `expect` of `reply` (hex). "
+    "Exchanges in version 2 of the packed layout. A wrapper that is asked for `operation` with these arguments has to send "
+    "`request`, or for a batch `request_with_lengths` if it measures its keys, and `payload` (hex; payload: the call's second "
+    "piece of memory), and to make `expect` of `reply` (hex). "
     "64-bit numbers are strings, keys and values are text, exptime is in seconds, timeout in milliseconds. malformed: the "
     "reply is none, and the wrapper has to say so instead of reading past its end."
 )
@@ -43,14 +44,27 @@ def failure(status, message, server="", phase=0, bits=0):
     return head(status, bits, phase, len(server)) + (server + message).encode()
 
 
-def case(name, operation, arguments, fields, reply, expect, bits=0, payload=b""):
-    request = struct.pack("<BBHI", 1, OPERATIONS[operation], bits, arguments.get("timeout", 0)) + fields
+def case(name, operation, arguments, fields, reply, expect, bits=0, payload=b"", keys=None):
+    """One exchange. `keys`: those of a batch, which stand behind its fields."""
+
+    def request(bits, fields):
+        return (struct.pack("<BBHI", 2, OPERATIONS[operation], bits, arguments.get("timeout", 0)) + fields).hex()
+
+    if keys is None:
+        requests = {"request": request(bits, fields)}
+    else:
+        keys = [key.encode() for key in keys]
+        lengths = struct.pack(f"<{len(keys)}I", *map(len, keys))
+        requests = {
+            "request": request(bits, fields + b"\n".join(keys)),
+            "request_with_lengths": request(bits | 4, fields + lengths + b"".join(keys)),
+        }
     CASES.append(
         {
             "name": name,
             "operation": operation,
             **arguments,
-            "request": request.hex(),
+            **requests,
             "payload": payload.hex(),
             "reply": reply.hex(),
             "expect": expect,
@@ -189,38 +203,44 @@ def columns(entries, with_cas=False):
     return head(flags=count) + payload + b"".join(entry[3] for entry in entries)
 
 
+def failed(status, message, server="", phase=0, outcome_unknown=False):
+    """The entry of a key that failed."""
+    return (status, len(server) | phase << 16 | outcome_unknown << 24, 0, (server + message).encode())
+
+
 def batches():
-    keys = {"keys": ["a", "bb", "ü", "d"]}
-    fields = struct.pack("<5I", 4, 1, 2, 2, 1) + "abbüd".encode()
-    down = (70, len(SERVER), 0, (SERVER + DOWN).encode())
-    entries = [(0, 16, 5, b"one"), (1, 0, 0, b""), (0, 2**31, 2**64 - 1, b""), down]
-    expect = [item("one", 16), {"miss": True}, item("", 2**31), error(70, DOWN, SERVER)]
-    case("a batch", "get_multi", keys, fields, columns(entries), {"entries": expect})
-    expect = [item("one", 16, 5), {"miss": True}, item("", 2**31, 2**64 - 1), error(70, DOWN, SERVER)]
-    case("a batch with cas tokens", "gets_multi", keys, fields, columns(entries, True), {"entries": expect})
-    case("an empty batch", "get_multi", {"keys": []}, struct.pack("<I", 0), head(), {"entries": []})
-    case("a batch that fails as a whole", "get_multi", keys, fields, failure(68, "no servers"), error(68, "no servers"))
-    case("a batch with a value cut off", "get_multi", keys, fields, columns(entries)[:-1], {"malformed": True})
-    case("a batch with a column cut off", "get_multi", keys, fields, columns(entries)[: 16 + 20], {"malformed": True})
-    case("a batch with an entry too few", "get_multi", keys, fields, columns(entries[:3]), {"malformed": True})
+    def many(name, operation, keys, reply, expect):
+        case(name, operation, {"keys": keys}, struct.pack("<I", len(keys)), reply, expect, keys=keys)
+
+    keys = ["a", "bb", "ü", "d", "e"]
+    entries = [
+        (0, 16, 5, b"one"),
+        (1, 0, 0, b""),
+        (0, 2**31, 2**64 - 1, b""),
+        failed(70, DOWN, SERVER, 2),
+        failed(71, "timed out", SERVER, 6, True),
+    ]
+    failures = [error(70, DOWN, SERVER, "connect"), error(71, "timed out", SERVER, "read", True)]
+    expect = [item("one", 16), {"miss": True}, item("", 2**31), *failures]
+    many("a batch", "get_multi", keys, columns(entries), {"entries": expect})
+    expect = [item("one", 16, 5), {"miss": True}, item("", 2**31, 2**64 - 1), *failures]
+    many("a batch with cas tokens", "gets_multi", keys, columns(entries, True), {"entries": expect})
+    many("an empty batch", "get_multi", [], head(), {"entries": []})
+    many("a batch of one key", "get_multi", ["key"], columns([(0, 1, 0, b"v")]), {"entries": [item("v", 1)]})
+    many("a batch that fails as a whole", "get_multi", keys, failure(68, "no servers"), error(68, "no servers"))
+    many("a batch with a value cut off", "get_multi", keys, columns(entries)[:-1], {"malformed": True})
+    many("a batch with a column cut off", "get_multi", keys, columns(entries)[: 16 + 20], {"malformed": True})
+    many("a batch with an entry too few", "get_multi", keys, columns(entries[:-1]), {"malformed": True})
     arguments = {
         "entries": [{"key": "a", "value": "v", "flags": 0}, {"key": "bb", "value": "", "flags": 16}],
         "exptime": 60,
     }
-    fields = struct.pack("<IqIIIIII", 2, 60, 1, 2, 1, 0, 0, 16) + b"abb"
+    fields = struct.pack("<IqIIII", 2, 60, 1, 0, 0, 16)
     expect = {"entries": [{"outcome": "stored"}, error(67, "too large", SERVER)]}
-    reply = columns([(0, 0, 0, b""), (67, len(SERVER), 0, (SERVER + "too large").encode())])
-    case("a batch of stores", "set_multi", arguments, fields, reply, expect, payload=b"v")
-    fields = struct.pack("<3I", 2, 1, 2) + b"abb"
+    reply = columns([(0, 0, 0, b""), failed(67, "too large", SERVER)])
+    case("a batch of stores", "set_multi", arguments, fields, reply, expect, payload=b"v", keys=["a", "bb"])
     reply = columns([(0, 0, 0, b""), (1, 0, 0, b"")])
-    case(
-        "a batch of deletes",
-        "delete_multi",
-        {"keys": ["a", "bb"]},
-        fields,
-        reply,
-        {"entries": [{"done": True}, {"done": False}]},
-    )
+    many("a batch of deletes", "delete_multi", ["a", "bb"], reply, {"entries": [{"done": True}, {"done": False}]})
 
 
 reads()

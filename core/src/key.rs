@@ -61,11 +61,9 @@ impl<'a> Key<'a> {
         if length > limit {
             return Err(KeyFault::TooLong { length, limit });
         }
-        if encoding == KeyEncoding::Text {
-            let illegal = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
-            if let Some(at) = prefix.iter().chain(name).position(illegal) {
-                let byte = if at < prefix.len() { prefix[at] } else { name[at - prefix.len()] };
-                return Err(KeyFault::Character { byte, at });
+        if encoding == KeyEncoding::Text && (any_illegal(prefix) || any_illegal(name)) {
+            if let Some((at, byte)) = prefix.iter().chain(name).enumerate().find(|(_, byte)| is_illegal(**byte)) {
+                return Err(KeyFault::Character { byte: *byte, at });
             }
         }
         Ok(Self { prefix, name, encoding, route: None })
@@ -123,6 +121,18 @@ impl<'a> Key<'a> {
     pub fn is_wire(&self, wire: &[u8]) -> bool {
         wire.len() == self.len() && wire.starts_with(self.prefix) && wire.ends_with(self.name)
     }
+}
+
+/// A byte that would end a key or a command.
+#[inline]
+fn is_illegal(byte: u8) -> bool {
+    byte <= b' ' || byte == 0x7f
+}
+
+/// Looks at all bytes without a branch for each, so that the compiler looks at many at a time.
+#[inline]
+fn any_illegal(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |found, byte| found | is_illegal(*byte))
 }
 
 #[cfg(test)]

@@ -27,7 +27,9 @@ pub(crate) struct Count(AtomicU64);
 
 impl Count {
     pub(crate) fn add(&self, n: usize) {
-        self.0.fetch_add(n as u64, Relaxed);
+        if n > 0 {
+            self.0.fetch_add(n as u64, Relaxed);
+        }
     }
 
     fn get(&self) -> u64 {

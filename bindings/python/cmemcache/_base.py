@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable
-from struct import pack
 from types import TracebackType
 from typing import Any, Callable, NoReturn, Optional, TypeVar, Union
 
@@ -266,19 +265,18 @@ class BaseClient:
 
     def _store_batch(
         self,
-        values: dict[Any, tuple[bytes, int]],
+        keys: list[Any],
+        values: list[bytes],
+        flags: bytes,
         time: Expiry,
         key_prefix: Union[str, bytes],
         timeout: Optional[float],
     ) -> Batch:
-        """The reply to storing bytes and flags under many keys. Failures stand in it."""
-        data = [one[0] for one in values.values()]
-        flags = pack(f"<{len(data)}I", *[one[1] for one in values.values()])
+        """The reply to storing values under many keys, with a column of their flags. Failures stand in it."""
         exptime = _packed.exptime_field(seconds_of(time))
-        columns = _packed.lengths_column(data) + flags
-        prefix = prefix_bytes(key_prefix)
-        request = self._batch_request(_packed.SET_MULTI, list(values), prefix, timeout, exptime, columns)
-        return self._send_batch(request, b"".join(data), len(data), False)
+        columns = _packed.lengths_column(values) + flags
+        request = self._batch_request(_packed.SET_MULTI, keys, prefix_bytes(key_prefix), timeout, exptime, columns)
+        return self._send_batch(request, b"".join(values), len(values), False)
 
     def _send_batch(self, request: bytes, values: Optional[bytes], count: int, with_cas: bool) -> Batch:
         try:

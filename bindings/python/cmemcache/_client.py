@@ -115,6 +115,7 @@ class Client(LegacyClient):
             codec: Codec = kind(pickling, compressor, decompressor, portable)
         else:
             codec = SerializerCodec(serializer)
+        self._codec = codec
         self._encode = codec.encode
         self._decode = codec.decode
         options = core_options(
@@ -186,7 +187,7 @@ class Client(LegacyClient):
         batch = self._run_batch(_packed.GET_MULTI, originals, key_prefix, timeout)
         if batch.complete:
             try:
-                return dict(zip(originals, map(self._decode, batch.values, batch.flags)))
+                return dict(zip(originals, self._codec.decode_many(batch.values, batch.flags)))
             except ValueDecodeError:
                 # Below it is found again, with its key.
                 pass
@@ -341,17 +342,21 @@ class Client(LegacyClient):
         timeout: Optional[float] = None,
     ) -> list[Any]:
         """Stores many values at once, all servers at the same time; returns the keys that were not stored."""
-        encode, limit = self._encode, self.server_max_value_length
-        values = {key: encode(value, min_compress_len, portable) for key, value in mapping.items()}
+        limit = self.server_max_value_length
+        keys = list(mapping)
+        values, flags = self._codec.encode_many(list(mapping.values()), min_compress_len, portable)
         missing: list[Any] = []
         errors: dict[Any, CacheError] = {}
-        if limit > 0:
-            missing = [key for key, (data, _) in values.items() if len(data) > limit]
-            errors = {key: self._too_large(values.pop(key)[0]) for key in missing}
-        batch = self._store_batch(values, time, key_prefix, timeout)
+        if 0 < limit < max(map(len, values), default=0):
+            missing = [key for key, data in zip(keys, values) if len(data) > limit]
+            errors = {key: self._too_large(data) for key, data in zip(keys, values) if len(data) > limit}
+            fitting = [index for index, data in enumerate(values) if len(data) <= limit]
+            keys, values = [keys[index] for index in fitting], [values[index] for index in fitting]
+            flags = b"".join(flags[4 * index : 4 * index + 4] for index in fitting)
+        batch = self._store_batch(keys, values, flags, time, key_prefix, timeout)
         if not batch.complete:
-            missing += [key for key, status in zip(values, batch.statuses) if status]
-            errors.update(batch.errors(list(values)))
+            missing += [key for key, status in zip(keys, batch.statuses) if status]
+            errors.update(batch.errors(keys))
         if errors:
             self._finish({key: key not in missing for key in mapping if key not in errors}, errors)
         return missing

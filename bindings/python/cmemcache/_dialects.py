@@ -20,6 +20,7 @@ class LibmcCodec(Codec):
     """libmc's: bool 8, marshal 32, compressed 16."""
 
     compressed_flag = 16
+    text_flags = None
     _BOOL = 8
     _MARSHAL = 32
     _SPLIT = 4096
@@ -66,6 +67,8 @@ class MetaMemcacheCodec(Codec):
 
     _TEXT = 0
     _BINARY = 16
+    text_flags = _TEXT
+    bytes_flags = _BINARY
     _ZSTD = 32
 
     def encode_plain(self, kind: type, value: Any) -> tuple[bytes, int]:

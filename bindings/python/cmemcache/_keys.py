@@ -13,7 +13,7 @@ from typing import Any, Callable, NamedTuple, Optional, Union
 
 from ._errors import InvalidArgumentError, KeyCharacterError, KeyNoneError, KeyTooLongError, KeyTypeError
 from ._numbers import timeout_ms
-from ._packed import HEADS, ROUTED, count_field, head, lengths_column, route_field
+from ._packed import HAS_LENGTHS, HEADS, ROUTED, count_field, head, lengths_column, route_field
 
 #: A key: text (sent as UTF-8) or bytes, or (hash, key) where the hash and not the key chooses the server.
 Key = Union[str, bytes, "tuple[int, Union[str, bytes]]"]
@@ -42,6 +42,8 @@ class KeyRules(NamedTuple):
     core_hash: Optional[Callable[[bytes], int]] = None
     #: What the core puts in front of every key.
     core_prefix: bytes = b""
+    #: Keys may hold any byte.
+    binary: bool = False
 
     @property
     def plain(self) -> bool:
@@ -147,6 +149,8 @@ class Requests:
     def __init__(self, rules: KeyRules) -> None:
         self._rules = rules
         self._plain = rules.plain
+        #: The keys of a batch can be joined without looking at each.
+        self._joins = rules.plain and not rules.binary
 
     def single(
         self, operation: int, key: object, timeout: Optional[float] = None, fields: bytes = b"", bits: int = 0
@@ -171,32 +175,29 @@ class Requests:
         fields: bytes = b"",
         columns: bytes = b"",
     ) -> bytes:
-        """The request of an operation on many keys: `fields` stand before the key lengths, `columns` behind them."""
-        keys, routes = self._read_batch(originals, prefix)
+        """The request of an operation on many keys: `fields` and `columns` stand in front of the keys."""
+        bits, keys = self._read_batch(originals, prefix)
         return b"".join(
-            (
-                head(operation, 0 if routes is None else ROUTED, timeout_ms(timeout)),
-                count_field(len(keys)),
-                fields,
-                lengths_column(keys),
-                columns,
-                b"" if routes is None else pack(f"<{len(routes)}q", *routes),
-                *keys,
-            )
+            (head(operation, bits, timeout_ms(timeout)), count_field(len(originals)), fields, columns, keys)
         )
 
-    def _read_batch(self, originals: list[Any], prefix: bytes) -> tuple[list[bytes], Optional[list[int]]]:
-        if self._plain:
+    def _read_batch(self, originals: list[Any], prefix: bytes) -> tuple[int, bytes]:
+        """The bits of a batch and its keys as the layout has them, their hashes and lengths in front."""
+        if self._joins:
             try:
-                keys = list(map(str.encode, originals))
+                text = "\n".join(originals).encode()
             except TypeError:
                 pass
             else:
-                if prefix:
-                    if b"" in keys:
+                if prefix and originals:
+                    if "" in originals:
                         raise _empty_key()
-                    keys = [prefix + key for key in keys]
-                return keys, None
+                    text = prefix + text.replace(b"\n", b"\n" + prefix)
+                return 0, text
         pairs = [self._rules.read_of_batch(original, prefix) for original in originals]
         keys = [key for key, _ in pairs]
-        return keys, self._rules.routes(keys, [route for _, route in pairs])
+        routes = self._rules.routes(keys, [route for _, route in pairs])
+        bits, hashes = (0, b"") if routes is None else (ROUTED, pack(f"<{len(routes)}q", *routes))
+        if self._rules.binary:
+            return bits | HAS_LENGTHS, b"".join((hashes, lengths_column(keys), *keys))
+        return bits, hashes + b"\n".join(keys)

@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional
 
 from ._version import __version__
 
-_LAYOUT_VERSION = 1
+_LAYOUT_VERSION = 2
 _KEPT = struct.Struct("<QQQ")
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from ctypes import c_char, string_at
+from ctypes import string_at
+from io import BytesIO
 from itertools import accumulate
 from struct import Struct, pack, unpack_from
 from typing import Any, Optional
@@ -39,6 +40,7 @@ DELETE_MULTI = 19
 #: Bits of a request.
 ROUTED = 1
 HAS_INITIAL = 2
+HAS_LENGTHS = 4
 
 #: Status of a reply; what is above is an error.
 OK = 0
@@ -48,14 +50,16 @@ EXISTS = 3
 _OUTCOME_UNKNOWN = 2
 
 _HEAD_SIZE = 16
+_LAYOUT = 2
 _head = Struct("<BBHI").pack
 _unpack_head = Struct("<BBHIQ").unpack_from
 
 #: Heads of requests without bits and with the client's own timeout, by operation.
-HEADS = tuple(_head(1, operation, 0, 0) for operation in range(DELETE_MULTI + 1))
+HEADS = tuple(_head(_LAYOUT, operation, 0, 0) for operation in range(DELETE_MULTI + 1))
 
 #: Fixed fields of the operations that have some.
 count_field = Struct("<I").pack
+flags_field = count_field
 exptime_field = Struct("<q").pack
 route_field = exptime_field
 store_fields = Struct("<Iq").pack
@@ -70,7 +74,7 @@ os.register_at_fork(after_in_child=_idle.clear)
 
 def head(operation: int, bits: int, timeout_ms: int) -> bytes:
     """The head of a request; a timeout of 0 is the client's own."""
-    return _head(1, operation, bits, timeout_ms)
+    return _head(_LAYOUT, operation, bits, timeout_ms)
 
 
 def call(client: int, request: bytes, value: Optional[bytes] = None) -> tuple[int, int, int, bytes]:
@@ -119,13 +123,13 @@ def _unusual(reply: Reply, length: int) -> bytes:
 
 
 class Batch:
-    """The reply to a batch, in columns: one status, flags, cas token (of gets) and value per key, in the keys' order."""
+    """The reply to a batch: one status, flags, cas token (of gets) and value per key, in the keys' order."""
 
-    __slots__ = ("_failure", "cas", "complete", "flags", "statuses", "values")
+    __slots__ = ("_failure", "_flags", "cas", "complete", "statuses", "values")
 
-    def __init__(self, statuses: bytes, flags: tuple[int, ...], cas: tuple[int, ...], values: list[bytes]) -> None:
+    def __init__(self, statuses: bytes, flags: bytes, cas: tuple[int, ...], values: list[bytes]) -> None:
         self.statuses = statuses
-        self.flags = flags
+        self._flags = flags
         self.cas = cas
         self.values = values
         #: Every key was found, stored or deleted.
@@ -135,19 +139,28 @@ class Batch:
     @classmethod
     def failed(cls, error: CacheError, count: int) -> Batch:
         """The reply to a batch of so many keys that failed as a whole."""
-        batch = cls(b"\xff" * count, (0,) * count, (), [b""] * count)
+        batch = cls(b"\xff" * count, bytes(4 * count), (), [b""] * count)
         batch._failure = error
         return batch
+
+    @property
+    def flags(self) -> tuple[int, ...]:
+        return unpack_from(f"<{len(self.statuses)}I", self._flags)
 
     def errors(self, keys: Sequence[Any]) -> dict[Any, CacheError]:
         """The errors by key, where there are any."""
         if self.complete:
             return {}
+        flags = self.flags
         return {
-            keys[index]: self._failure or from_packed(status, self.values[index], self.flags[index])
+            keys[index]: self._failure or _entry_error(status, self.values[index], flags[index])
             for index, status in enumerate(self.statuses)
             if status > EXISTS
         }
+
+
+def _entry_error(status: int, text: bytes, flags: int) -> CacheError:
+    return from_packed(status, text, flags & 0xFFFF, flags >> 16 & 0xFF, bool(flags >> 24 & 1))
 
 
 def call_batch(client: int, request: bytes, values: Optional[bytes], count: int, *, with_cas: bool = False) -> Batch:
@@ -161,34 +174,35 @@ def call_batch(client: int, request: bytes, values: Optional[bytes], count: int,
         raise InternalError(f"the library answered for {answered} keys of {count}")
     kept = reply.kept()
     if kept is None:
-        batch = _columns(count, with_cas, reply.buffer[_HEAD_SIZE:length], length - _HEAD_SIZE)
+        batch = _columns(count, with_cas, reply.address + _HEAD_SIZE, length - _HEAD_SIZE)
     else:
         try:
-            batch = _columns(count, with_cas, _memory_at(kept[0], kept[1]), kept[1])
+            batch = _columns(count, with_cas, kept[0], kept[1])
         finally:
             reply.release()
     _idle.append(reply)
     return batch
 
 
-def _columns(count: int, with_cas: bool, payload: Any, length: int) -> Batch:
-    width = 17 if with_cas else 9
-    if width * count > length:
+def _columns(count: int, with_cas: bool, address: int, length: int) -> Batch:
+    """Reads the payload of a batch's reply, which is so long and lies at this address."""
+    row = 17 if with_cas else 9
+    room = length - row * count
+    if room < 0:
         raise InternalError(f"the library's reply of {length} bytes has no room for the columns of {count} keys")
-    flags = unpack_from(f"<{count}I", payload, count)
-    cas: tuple[int, ...] = unpack_from(f"<{count}Q", payload, 5 * count) if with_cas else ()
-    lengths = unpack_from(f"<{count}I", payload, (width - 4) * count)
-    ends = list(accumulate(lengths, initial=width * count))
-    if ends[-1] != length:
-        raise InternalError(f"the library's reply has {length} bytes, and its values end at {ends[-1]}")
-    return Batch(payload[:count], flags, cas, [payload[start:end] for start, end in zip(ends, ends[1:])])
+    columns = string_at(address, row * count)
+    cas: tuple[int, ...] = unpack_from(f"<{count}Q", columns, 5 * count) if with_cas else ()
+    lengths = unpack_from(f"<{count}I", columns, (row - 4) * count)
+    if sum(lengths) != room:
+        raise InternalError(f"the library's reply has {room} bytes of values, and their lengths come to {sum(lengths)}")
+    return Batch(columns[:count], columns[count : 5 * count], cas, _cut(address + row * count, lengths, room))
 
 
-def _memory_at(address: int, length: int) -> Any:
-    # Slices of it are bytes, so that each value is copied once. Every array length is a type of its own, which ctypes
-    # never forgets: lengths are rounded up to powers of two, and nothing behind the true one is read.
-    array = c_char * (1 << length.bit_length())
-    return array.from_address(address)
+def _cut(address: int, lengths: tuple[int, ...], total: int) -> list[bytes]:
+    """The values that stand end to end at this address. Each is copied once, or twice where that costs less than a call."""
+    if total > 4096 * len(lengths):
+        return list(map(string_at, accumulate(lengths, initial=address), lengths))
+    return list(map(BytesIO(string_at(address, total)).read, lengths))
 
 
 def lengths_column(items: Sequence[bytes]) -> bytes:

@@ -84,7 +84,7 @@ class StringClient(BaseClient):
             flush_on_reconnect=flush_on_reconnect,
             spin=spin,
         )
-        rules = KeyRules(core_hash=core_hash(placement), core_prefix=options.key_prefix)
+        rules = KeyRules(core_hash=core_hash(placement), core_prefix=options.key_prefix, binary=binary_keys)
         super().__init__(servers, options, rules, errors)
 
     # Reading
@@ -212,12 +212,13 @@ class StringClient(BaseClient):
         timeout: Optional[float] = None,
     ) -> list[Key]:
         """Stores many values at once, all servers at the same time; returns the keys that were not stored."""
-        checked = uint32("flags", flags)
-        values = {key: (_bytes_of(value), checked) for key, value in mapping.items()}
-        batch = self._store_batch(values, _seconds(time), key_prefix, timeout)
+        originals, values = list(mapping), list(mapping.values())
+        if set(map(type, values)) != {bytes}:
+            values = list(map(_bytes_of, values))
+        column = _packed.flags_field(uint32("flags", flags)) * len(values)
+        batch = self._store_batch(originals, values, column, _seconds(time), key_prefix, timeout)
         if batch.complete:
             return []
-        originals = list(values)
         errors = batch.errors(originals)
         self._finish({key: True for key in originals if key not in errors}, errors)
         return [key for key, status in zip(originals, batch.statuses) if status]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import pickle
 import zlib
+from collections.abc import Iterable
 from io import BytesIO
 from typing import Any, Callable, Optional, Protocol, TypeVar
 
@@ -33,6 +34,7 @@ from ._flags import (
     FLAG_ZLIB,
 )
 from ._numbers import uint32
+from ._packed import flags_field
 
 _T = TypeVar("_T")
 
@@ -118,6 +120,9 @@ class Codec:
     """The built-in encoding. The other dialects (`_dialects.py`) differ in flags and in what has a form of its own."""
 
     compressed_flag = FLAG_ZLIB
+    #: The flags of bytes that stand as they are, and of text in UTF-8; None where the one or the other has no such form.
+    bytes_flags: Optional[int] = FLAG_BYTES
+    text_flags: Optional[int] = FLAG_TEXT
 
     def __init__(
         self,
@@ -169,6 +174,31 @@ class Codec:
         if flags == FLAG_LEASE:
             raise foreign("the marker of a lease, no value", flags)
         return self.decode_typed(data, flags)
+
+    def encode_many(
+        self, values: list[Any], min_compress_len: int = 0, portable: Optional[bool] = None
+    ) -> tuple[list[bytes], bytes]:
+        """The bytes of many objects, and a column of their flags, 4 bytes each; otherwise as `encode`."""
+        kinds = set(map(type, values))
+        if not min_compress_len and len(kinds) == 1:
+            if bytes in kinds and self.bytes_flags is not None:
+                return values, flags_field(self.bytes_flags) * len(values)
+            if str in kinds and self.text_flags is not None:
+                return list(map(str.encode, values)), flags_field(self.text_flags) * len(values)
+        encoded = [self.encode(value, min_compress_len, portable) for value in values]
+        return [data for data, _ in encoded], b"".join([flags_field(flags) for _, flags in encoded])
+
+    def decode_many(self, values: list[bytes], flags: tuple[int, ...]) -> Iterable[Any]:
+        """The objects of many values; raises as `decode`, at the latest when they are taken."""
+        if flags.count(self.bytes_flags) == len(flags):
+            return values
+        if flags.count(self.text_flags) == len(flags):
+            try:
+                return list(map(bytes.decode, values))
+            except UnicodeDecodeError:
+                # Below it is raised as what it is.
+                pass
+        return map(self.decode, values, flags)
 
     def _decompress(self, data: bytes, flags: int) -> bytes:
         return attempt(self._decompressor, data, flags, Exception)
@@ -223,6 +253,9 @@ def malformed(error: Exception, flags: int) -> ValueDecodeError:
 
 class SerializerCodec(Codec):
     """A caller's own serializer in the place of the encoding; nothing is compressed for it."""
+
+    bytes_flags = None
+    text_flags = None
 
     def __init__(self, serializer: Serializer) -> None:
         super().__init__()

@@ -51,13 +51,43 @@ pub(crate) struct Machine {
     out: Vec<u8>,
     /// Where the last command in `out` begins.
     line: usize,
+    queue: Queue,
+    opaque: u32,
+}
+
+/// The replies that are owed, in their order.
+#[derive(Debug, Default)]
+struct Queue {
     pending: VecDeque<Pending>,
     /// Keys that replies will name, end to end: from `keys_read` on those of pending requests.
     keys: Vec<u8>,
     keys_read: usize,
     /// How many replies, from the next one on, are known to be those of the requests at the front of `pending`.
     in_order: usize,
-    opaque: u32,
+}
+
+impl Queue {
+    /// The key that the reply to the first request will name.
+    fn first_key(&self, length: usize) -> &[u8] {
+        &self.keys[self.keys_read..self.keys_read + length]
+    }
+
+    /// The first request has been answered.
+    fn pop(&mut self) {
+        self.in_order = self.in_order.saturating_sub(1);
+        if let Some(answered) = self.pending.pop_front() {
+            self.keys_read += answered.key_length;
+        }
+        if self.pending.is_empty() {
+            self.clear();
+        }
+    }
+
+    fn clear(&mut self) {
+        self.pending.clear();
+        self.keys.clear();
+        self.keys_read = 0;
+    }
 }
 
 /// What a large call made the buffers grow beyond is given back when the connection falls idle.
@@ -75,10 +105,7 @@ impl Machine {
             decoder: Decoder::default(),
             out: Vec::new(),
             line: 0,
-            pending: VecDeque::new(),
-            keys: Vec::new(),
-            keys_read: 0,
-            in_order: 0,
+            queue: Queue::default(),
             opaque: 0,
         }
     }
@@ -98,10 +125,10 @@ impl Machine {
                 request.encode(dialect, self.opaque, &mut self.out)?
             }
         };
-        let before = self.keys.len();
-        request.write_echoed_key(dialect, &mut self.keys);
-        let key_length = self.keys.len() - before;
-        self.pending.push_back(Pending { expect, slot, key_length });
+        let before = self.queue.keys.len();
+        request.write_echoed_key(dialect, &mut self.queue.keys);
+        let key_length = self.queue.keys.len() - before;
+        self.queue.pending.push_back(Pending { expect, slot, key_length });
         Ok(())
     }
 
@@ -110,7 +137,7 @@ impl Machine {
         if self.out.is_empty() || self.out.len() - self.line > LONGEST_LINE {
             return None;
         }
-        let last = self.pending.back_mut()?;
+        let last = self.queue.pending.back_mut()?;
         let (before, expect) = request.join(&last.expect, &mut self.out)?;
         last.expect = before;
         Some(expect)
@@ -141,22 +168,20 @@ impl Machine {
     /// # Errors
     /// A [`Violation`] when the bytes cannot be that reply, or when there are bytes and no reply is owed.
     pub(crate) fn next(&mut self) -> Result<Option<(Slot, Reply<'_>)>, Violation> {
-        let Some(front) = self.pending.front() else {
+        let Some(front) = self.queue.pending.front() else {
             return if self.input.is_empty() { Ok(None) } else { Err(Violation("bytes without a request".into())) };
         };
         let Pending { expect, slot, key_length } = *front;
-        if self.in_order == 0 && matches!(expect.shape, Shape::ClassicGetMore { .. }) && !self.check_order()? {
+        if let Some(whole) = self.decoder.whole_value(expect.shape, self.queue.first_key(key_length), &self.input) {
+            self.queue.pop();
+            return Ok(Some((slot, whole.take(&mut self.input))));
+        }
+        if self.queue.in_order == 0 && matches!(expect.shape, Shape::ClassicGetMore { .. }) && !self.check_order()? {
             return Ok(None);
         }
-        let key = &self.keys[self.keys_read..self.keys_read + key_length];
+        let key = self.queue.first_key(key_length);
         let Some(reply) = self.decoder.decode(&expect, key, &mut self.input)? else { return Ok(None) };
-        self.in_order = self.in_order.saturating_sub(1);
-        self.keys_read += key_length;
-        self.pending.pop_front();
-        if self.pending.is_empty() {
-            self.keys.clear();
-            self.keys_read = 0;
-        }
+        self.queue.pop();
         Ok(Some((slot, reply)))
     }
 
@@ -166,13 +191,13 @@ impl Machine {
         let Some(next) = self.decoder.next_key(&self.input)? else { return Ok(false) };
         let is_more = |pending: &Pending| matches!(pending.expect.shape, Shape::ClassicGetMore { .. });
         let Some(next) = next else {
-            self.in_order = self.pending.iter().take_while(|pending| is_more(pending)).count();
+            self.queue.in_order = self.queue.pending.iter().take_while(|pending| is_more(pending)).count();
             return Ok(true);
         };
-        let mut at = self.keys_read;
-        for (index, pending) in self.pending.iter().enumerate() {
-            if self.keys[at..at + pending.key_length] == *next {
-                self.in_order = index + 1;
+        let mut at = self.queue.keys_read;
+        for (index, pending) in self.queue.pending.iter().enumerate() {
+            if self.queue.keys[at..at + pending.key_length] == *next {
+                self.queue.in_order = index + 1;
                 return Ok(true);
             }
             if !is_more(pending) {
@@ -185,17 +210,17 @@ impl Machine {
 
     /// How many replies are owed.
     pub(crate) fn owed(&self) -> usize {
-        self.pending.len()
+        self.queue.pending.len()
     }
 
     /// Whether nothing is owed in either direction.
     pub(crate) fn is_idle(&self) -> bool {
-        self.pending.is_empty() && self.out.is_empty() && self.input.is_empty()
+        self.queue.pending.is_empty() && self.out.is_empty() && self.input.is_empty()
     }
 
     /// The driver leaves: its replies become tombstones.
     pub(crate) fn bury_own(&mut self) {
-        for pending in &mut self.pending {
+        for pending in &mut self.queue.pending {
             if pending.slot == Slot::Own {
                 pending.slot = Slot::Tombstone;
             }
@@ -204,7 +229,7 @@ impl Machine {
 
     /// The first waiting caller becomes the driver.
     pub(crate) fn promote_follower(&mut self) {
-        if let Some(pending) = self.pending.iter_mut().find(|pending| pending.slot == Slot::Follower) {
+        if let Some(pending) = self.queue.pending.iter_mut().find(|pending| pending.slot == Slot::Follower) {
             pending.slot = Slot::Own;
         }
     }
@@ -212,16 +237,14 @@ impl Machine {
     /// Takes back every request, of none of which a byte has been sent.
     pub(crate) fn take_back(&mut self) {
         self.out.clear();
-        self.pending.clear();
-        self.keys.clear();
-        self.keys_read = 0;
+        self.queue.clear();
     }
 
     /// Gives back what one large call made the buffers grow to. Only when idle.
     pub(crate) fn shrink(&mut self) {
         self.out.shrink_to(KEPT_BYTES);
-        self.keys.shrink_to(KEPT_BYTES);
-        self.pending.shrink_to(KEPT_PENDING);
+        self.queue.keys.shrink_to(KEPT_BYTES);
+        self.queue.pending.shrink_to(KEPT_PENDING);
     }
 }
 
@@ -272,6 +295,13 @@ mod tests {
             let wire = b"VALUE b 0 1\r\nB\r\nVALUE d 0 1\r\nD\r\nEND\r\n";
             assert_eq!(receive(&mut machine, wire, piece).unwrap(), [None, some("B"), None, some("D")]);
             assert!(machine.is_idle());
+        }
+        let wire = b"VALUE b 0 1\r\nB\r\nVALUE d 0 1\r\nD\r\nEND\r\n";
+        for cut in 0..=wire.len() {
+            let mut machine = machine(Dialect::Classic, &["a", "b", "c", "d"]);
+            let mut replies = receive(&mut machine, &wire[..cut], 1000).unwrap();
+            replies.extend(receive(&mut machine, &wire[cut..], 1000).unwrap());
+            assert_eq!(replies, [None, some("B"), None, some("D")], "{cut}");
         }
         let mut none = machine(Dialect::Classic, &["a", "b"]);
         assert_eq!(receive(&mut none, b"END\r\n", 1).unwrap(), [None, None]);

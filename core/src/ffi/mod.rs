@@ -5,6 +5,7 @@
 #![allow(missing_docs, reason = "documented in cmemcache.udl, from which the documentation of every language is made")]
 #![allow(unreachable_pub, reason = "the scaffolding that UniFFI generates asks for it")]
 
+mod columns;
 mod handles;
 mod kept;
 mod packed;

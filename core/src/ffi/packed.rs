@@ -4,14 +4,14 @@
 //! argument is a serialised object. Here the arguments are integers: addresses and lengths of memory that the caller owns.
 //! The operations and their results are those of `StringClient`; there is no other difference.
 //!
-//! # Layout, version 1
+//! # Layout, version 2
 //!
 //! All numbers are little-endian, nothing is aligned or padded but as shown. A request begins with a head of 8 bytes:
 //!
 //! ```text
-//! 0  u8   layout version, 1
+//! 0  u8   layout version, 2
 //! 1  u8   operation
-//! 2  u16  bits: 1 = route hashes are given   2 = an initial value is given (incr, decr)
+//! 2  u16  bits: 1 = route hashes are given   2 = an initial value is given (incr, decr)   4 = key lengths are given (batches)
 //! 4  u32  timeout of this call in milliseconds, 0 = the client's
 //! ```
 //!
@@ -29,16 +29,20 @@
 //! 12 INCR    13 DECR                      u64 delta, u64 initial, i64 exptime, key
 //! 14 TOUCH                                i64 exptime, key
 //! 16 GET_MULTI  17 GETS_MULTI  19 DELETE_MULTI
-//!      u32 count, count x u32 key length, keys end to end
+//!      u32 count, keys
 //! 18 SET_MULTI
-//!      u32 count, i64 exptime, count x u32 key length, count x u32 value length, count x u32 flags, keys end to end
-//!                                                                                           values end to end
+//!      u32 count, i64 exptime, count x u32 value length, count x u32 flags, keys              values end to end
 //! ```
 //!
-//! Where route hashes are given they stand behind the fixed fields of a single-key operation, directly before the key, and
-//! behind all the columns of a batch, directly before the keys.
+//! The keys of a batch are separated by newlines, a byte that no text can hold which is a key; a language joins texts faster
+//! than it measures them. With bit 4, for keys of any bytes, they stand end to end, and in front of them `count x u32` their
+//! lengths.
 //!
-//! A reply begins with a head of 16 bytes; what follows is the payload:
+//! Where route hashes are given they stand behind the fixed fields of a single-key operation, directly before the key, and
+//! behind all the columns of a batch, directly before the keys and their lengths.
+//!
+//! A reply begins with a head of 16 bytes; what follows is the payload. The caller's memory behind the reply may have been
+//! written to as well.
 //!
 //! ```text
 //!  0  u8   status: 0 hit, stored, deleted, touched, number   1 miss, not found   2 not stored   3 exists   64.. an error kind
@@ -55,8 +59,8 @@
 //! count x u8 status, count x u32 flags, [GETS_MULTI: count x u64 cas,] count x u32 length, values end to end
 //! ```
 //!
-//! An entry with an error status has the length of the server's name in its flags column and the name and the message as its
-//! value. A batch whose status is an error as a whole (a malformed request, no servers) has the payload of an error.
+//! An entry with an error status has the name of the server and the message as its value. Its flags column holds in bits 0 to 15
+//! the length of that name, in bits 16 to 23 the phase, and in bit 24 whether the outcome is unknown. A batch whose status is an error as a whole (a malformed request, no servers) has the payload of an error.
 //!
 //! A payload that does not fit is kept by the library. Then the reply is 40 bytes long, and behind the head stand
 //!
@@ -68,30 +72,32 @@
 //!
 //! The operation is never repeated to fetch it, and a large value is copied once: into the caller's own object.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use memchr::memchr;
 
+use super::columns::{Columns, Payload};
 use super::{handles, kept};
-use crate::batch::{self, Batch, Sink};
-use crate::client::{check_size, parse, refusal, to_found, to_outcome, to_wire, too_late, Client, Create};
+use crate::batch::{self, Batch, Sink as _};
+use crate::client::{check_size, parse, to_found, to_outcome, to_wire, too_late, Client, Create};
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::{Exptime, StoreMode, StoreOutcome};
-use crate::key::Key;
+use crate::key::{Key, KeyEncoding};
 use crate::proto::{Reply, Request, Value};
 
 /// The version of the layout.
-pub(crate) const LAYOUT: u8 = 1;
+pub(crate) const LAYOUT: u8 = 2;
 
 const BIT_ROUTE: u16 = 1;
 const BIT_INITIAL: u16 = 2;
+const BIT_LENGTHS: u16 = 4;
 
-const HIT: u8 = 0;
-const MISS: u8 = 1;
-const NOT_STORED: u8 = 2;
-const EXISTS: u8 = 3;
+pub(super) const HIT: u8 = 0;
+pub(super) const MISS: u8 = 1;
+pub(super) const NOT_STORED: u8 = 2;
+pub(super) const EXISTS: u8 = 3;
 
 const KEPT: u8 = 1;
 const OUTCOME_UNKNOWN: u8 = 2;
@@ -191,11 +197,25 @@ impl<'a> Fields<'a> {
     /// The pieces of one run of bytes that ends where the last of them does.
     fn pieces(mut self, lengths: impl Iterator<Item = u32>) -> Result<Vec<&'a [u8]>> {
         let pieces = lengths.map(|length| self.bytes(length as usize)).collect::<Result<_>>()?;
+        self.end()?;
+        Ok(pieces)
+    }
+
+    fn end(&self) -> Result<()> {
         if self.0.is_empty() {
-            Ok(pieces)
-        } else {
-            Err(Error::invalid(format!("packed request has {} bytes too many", self.0.len())))
+            return Ok(());
         }
+        Err(Error::invalid(format!("packed request has {} bytes too many", self.0.len())))
+    }
+
+    /// The part in front of the next newline, which is taken too.
+    fn line(&mut self) -> Result<&'a [u8]> {
+        let Some(end) = memchr(b'\n', self.0) else {
+            return Err(Error::invalid("packed request has fewer keys than its count"));
+        };
+        let line = &self.0[..end];
+        self.0 = &self.0[end + 1..];
+        Ok(line)
     }
 }
 
@@ -281,23 +301,35 @@ impl<'c> Packed<'c> {
     }
 
     /// The keys of a batch, with their route hashes where they are given.
-    fn keys<'k>(&self, lengths: impl ExactSizeIterator<Item = u32>, mut fields: Fields<'k>) -> Result<Vec<Key<'k>>>
+    fn keys<'k>(&self, count: usize, mut fields: Fields<'k>) -> Result<Vec<Key<'k>>>
     where
         'c: 'k,
     {
         let routed = self.bits & BIT_ROUTE != 0;
-        let mut routes = Fields(if routed { fields.bytes(lengths.len().saturating_mul(8))? } else { &[] });
-        let key = |name| {
+        let mut routes = Fields(if routed { fields.bytes(count.saturating_mul(8))? } else { &[] });
+        let mut key = |name| {
             let key = parse(self.cluster, name)?;
             Ok(if routed { key.with_route(routes.u64()? as i64) } else { key })
         };
-        fields.pieces(lengths)?.into_iter().map(key).collect()
+        if self.bits & BIT_LENGTHS != 0 {
+            let lengths = fields.column(count)?;
+            return fields.pieces(lengths)?.into_iter().map(key).collect();
+        }
+        if self.cluster.config.key_encoding != KeyEncoding::Text {
+            return Err(Error::invalid("packed request has binary keys without their lengths"));
+        }
+        let mut keys = Vec::with_capacity(count.min(fields.0.len()));
+        for behind in (0..count).rev() {
+            // A newline within a key leaves one too many, which the last one, all that is left, is then found to hold.
+            let name = if behind > 0 { fields.line()? } else { fields.bytes(fields.0.len())? };
+            keys.push(key(name)?);
+        }
+        fields.end()?;
+        Ok(keys)
     }
 
     fn get_multi(&self, with_cas: bool, mut fields: Fields<'_>, answer: &mut Answer<'_>) -> Result<()> {
-        let count = fields.u32()? as usize;
-        let lengths = fields.column(count)?;
-        let keys = self.keys(lengths, fields)?;
+        let keys = self.keys(fields.u32()? as usize, fields)?;
         let request = |place: usize| Request::Get { key: keys[place], cas: with_cas, exptime: None };
         self.batch(&Batch { keys: &keys, request: &request, is_read: true }, with_cas, |_| Ok(()), answer)
     }
@@ -305,10 +337,10 @@ impl<'c> Packed<'c> {
     fn set_multi(&self, mut fields: Fields<'_>, value: &[u8], answer: &mut Answer<'_>) -> Result<()> {
         let count = fields.u32()? as usize;
         let exptime = to_wire(fields.exptime()?)?;
-        let (lengths, value_lengths) = (fields.column(count)?, fields.column(count)?);
+        let lengths = fields.column(count)?;
         let flags: Vec<u32> = fields.column(count)?.collect();
-        let keys = self.keys(lengths, fields)?;
-        let values = Fields(value).pieces(value_lengths)?;
+        let keys = self.keys(count, fields)?;
+        let values = Fields(value).pieces(lengths)?;
         let mode = StoreMode::Set;
         let request =
             |place: usize| Request::Store { key: keys[place], mode, value: values[place], flags: flags[place], exptime };
@@ -317,9 +349,7 @@ impl<'c> Packed<'c> {
     }
 
     fn delete_multi(&self, mut fields: Fields<'_>, answer: &mut Answer<'_>) -> Result<()> {
-        let count = fields.u32()? as usize;
-        let lengths = fields.column(count)?;
-        let keys = self.keys(lengths, fields)?;
+        let keys = self.keys(fields.u32()? as usize, fields)?;
         let request = |place: usize| Request::Delete { key: keys[place] };
         self.batch(&Batch { keys: &keys, request: &request, is_read: false }, false, |_| Ok(()), answer)
     }
@@ -332,7 +362,7 @@ impl<'c> Packed<'c> {
         answer: &mut Answer<'_>,
     ) -> Result<()> {
         let count = batch.keys.len();
-        let mut columns = Columns::new(count, with_cas);
+        let mut columns = Columns::new(&mut answer.reply[HEAD..], count, with_cas);
         let mut places = Vec::with_capacity(count);
         for place in 0..count {
             match check(place) {
@@ -341,7 +371,12 @@ impl<'c> Packed<'c> {
             }
         }
         batch::run(self.cluster, batch, places, &mut columns, &self.client.deadline())?;
-        answer.columns(columns);
+        let payload = columns.finish();
+        answer.head(HIT, 0, 0, count as u32, 0);
+        match payload {
+            Payload::InPlace(length) => answer.length += length,
+            Payload::Moved(payload) => answer.keep(payload.into()),
+        }
         Ok(())
     }
 }
@@ -363,7 +398,7 @@ fn found_status(found: bool) -> u8 {
     }
 }
 
-fn unexpected(reply: &Reply<'_>) -> Error {
+pub(super) fn unexpected(reply: &Reply<'_>) -> Error {
     Error::protocol(format!("a reply does not belong to its request: {reply:?}"))
 }
 
@@ -410,20 +445,6 @@ impl Answer<'_> {
         }
     }
 
-    fn columns(&mut self, columns: Columns) {
-        let count = columns.statuses.len();
-        self.head(HIT, 0, 0, count as u32, 0);
-        let length = columns.length();
-        if self.fits(length) {
-            columns.write(&mut self.reply[HEAD..HEAD + length]);
-            self.length += length;
-        } else {
-            let mut payload = vec![0; length];
-            columns.write(&mut payload);
-            self.keep(payload.into());
-        }
-    }
-
     fn fits(&self, length: usize) -> bool {
         length <= self.reply.len() - HEAD
     }
@@ -441,102 +462,5 @@ impl Answer<'_> {
             target.copy_from_slice(&number.to_le_bytes());
         }
         self.length = KEPT_REPLY;
-    }
-}
-
-/// The replies of a batch. Small values gather in one arena in the order of their arrival, large ones stay where they are.
-struct Columns {
-    statuses: Vec<u8>,
-    flags: Vec<u32>,
-    cas: Option<Vec<u64>>,
-    values: Vec<Piece>,
-    arena: Vec<u8>,
-}
-
-#[derive(Clone)]
-enum Piece {
-    Arena { at: usize, length: u32 },
-    Whole(Bytes),
-}
-
-impl Piece {
-    fn len(&self) -> usize {
-        match self {
-            Self::Arena { length, .. } => *length as usize,
-            Self::Whole(bytes) => bytes.len(),
-        }
-    }
-}
-
-impl Columns {
-    fn new(count: usize, with_cas: bool) -> Self {
-        Self {
-            statuses: vec![MISS; count],
-            flags: vec![0; count],
-            cas: with_cas.then(|| vec![0; count]),
-            values: vec![Piece::Arena { at: 0, length: 0 }; count],
-            arena: Vec::new(),
-        }
-    }
-
-    fn put(&mut self, index: usize, bytes: &[u8]) {
-        // Neither a value in the input buffer nor a message is anywhere near 4 GiB long.
-        self.values[index] = Piece::Arena { at: self.arena.len(), length: bytes.len() as u32 };
-        self.arena.extend_from_slice(bytes);
-    }
-
-    fn length(&self) -> usize {
-        let row = 1 + 4 + 4 + if self.cas.is_some() { 8 } else { 0 };
-        self.statuses.len() * row + self.values.iter().map(Piece::len).sum::<usize>()
-    }
-
-    /// Writes the columns and then the values in the order of the keys. `target` is as long as `length` says.
-    fn write(&self, target: &mut [u8]) {
-        let mut at = 0;
-        let mut put = |bytes: &[u8]| {
-            target[at..at + bytes.len()].copy_from_slice(bytes);
-            at += bytes.len();
-        };
-        put(&self.statuses);
-        self.flags.iter().for_each(|flags| put(&flags.to_le_bytes()));
-        self.cas.iter().flatten().for_each(|cas| put(&cas.to_le_bytes()));
-        self.values.iter().for_each(|value| put(&(value.len() as u32).to_le_bytes()));
-        for value in &self.values {
-            match value {
-                Piece::Arena { at, length } => put(&self.arena[*at..*at + *length as usize]),
-                Piece::Whole(bytes) => put(bytes),
-            }
-        }
-    }
-}
-
-impl Sink for Columns {
-    fn reply(&mut self, index: usize, reply: Reply<'_>, server: &Arc<str>) {
-        match reply {
-            Reply::Value { value, flags, cas } => {
-                self.statuses[index] = HIT;
-                self.flags[index] = flags;
-                if let Some(column) = &mut self.cas {
-                    column[index] = cas;
-                }
-                match value {
-                    Value::Inline(bytes) => self.put(index, bytes),
-                    Value::Whole(bytes) => self.values[index] = Piece::Whole(bytes),
-                }
-            }
-            Reply::Done => self.statuses[index] = HIT,
-            Reply::Miss => self.statuses[index] = MISS,
-            Reply::NotStored => self.statuses[index] = NOT_STORED,
-            Reply::Exists => self.statuses[index] = EXISTS,
-            Reply::Fault(fault) => self.fail(index, &refusal(fault, server)),
-            other => self.fail(index, &unexpected(&other)),
-        }
-    }
-
-    fn fail(&mut self, index: usize, error: &Error) {
-        let server = error.server().unwrap_or_default();
-        self.statuses[index] = error.kind().code();
-        self.flags[index] = server.len() as u32;
-        self.put(index, &[server.as_bytes(), error.message().as_bytes()].concat());
     }
 }

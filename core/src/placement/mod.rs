@@ -67,7 +67,11 @@ impl Ring {
     }
 
     /// The server of a key; `None` only when there are no servers.
+    #[inline]
     pub(crate) fn pick(&self, key: &Key<'_>) -> Option<Pick> {
+        if self.servers == 1 {
+            return Some(Pick { server: 0, rank: 0 });
+        }
         Some(Pick { server: self.choice(key, 0)?, rank: 0 })
     }
 

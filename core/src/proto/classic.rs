@@ -121,10 +121,15 @@ fn write_key(key: &Key<'_>, out: &mut Vec<u8>) {
 /// Reads the first line of a reply to one of the commands above, `stats` excepted. `line` has no trailing spaces.
 #[inline]
 pub(super) fn head(line: &[u8], expect: &Expect, key: &[u8]) -> Result<Head, Violation> {
+    if let Shape::ClassicGet { cas } | Shape::ClassicGetMore { cas } = expect.shape {
+        if let Some(mut rest) = after_key(line, key) {
+            let body = value_head(&mut rest, cas).filter(|_| rest.is_empty());
+            return body.map(Head::Body).ok_or_else(|| unexpected(line));
+        }
+    }
     let reply = match (line, expect.shape) {
         (b"END", Shape::ClassicGet { .. }) => Reply::Miss,
-        (_, Shape::ClassicGet { cas }) if line.starts_with(b"VALUE ") => return value_head(line, cas, key),
-        (_, Shape::ClassicGetMore { cas }) => return more_head(line, cas, key),
+        (_, Shape::ClassicGetMore { .. }) => return more_head(line),
         (b"STORED", Shape::ClassicStore) => Reply::Done,
         (b"NOT_STORED", Shape::ClassicStore) => Reply::NotStored,
         (b"EXISTS", Shape::ClassicStore) => Reply::Exists,
@@ -144,33 +149,33 @@ pub(super) fn head(line: &[u8], expect: &Expect, key: &[u8]) -> Result<Head, Vio
 /// What stands before the version in the reply to `version`.
 pub(super) const VERSION: &[u8] = b"VERSION ";
 
-/// Reads `VALUE <key> <flags> <length> [<cas>]`.
+/// What stands behind `VALUE <key> ` in a line that begins so.
 #[inline]
-fn value_head(line: &[u8], with_cas: bool, key: &[u8]) -> Result<Head, Violation> {
-    let rest = line[b"VALUE ".len()..].strip_prefix(key).and_then(|rest| rest.strip_prefix(b" "));
-    let body = rest.and_then(|rest| parse_value_head(rest, with_cas));
-    body.map(Head::Body).ok_or_else(|| unexpected(line))
+pub(super) fn after_key<'l>(line: &'l [u8], key: &[u8]) -> Option<&'l [u8]> {
+    line.strip_prefix(b"VALUE ")?.strip_prefix(key)?.strip_prefix(b" ")
 }
 
-/// Reads what stands in the place of a key's value while more keys follow: its own, or whatever comes when it is missing.
-fn more_head(line: &[u8], cas: bool, key: &[u8]) -> Result<Head, Violation> {
-    if line == b"END" {
-        return Ok(Head::Absent);
+/// Takes `<flags> <length> [<cas>]` from the front of `rest`.
+#[inline]
+pub(super) fn value_head(rest: &mut &[u8], with_cas: bool) -> Option<Body> {
+    let flags = u32::try_from(number::take(rest)?).ok()?;
+    *rest = rest.strip_prefix(b" ")?;
+    let length = number::take(rest)?;
+    let mut cas = 0;
+    if with_cas {
+        *rest = rest.strip_prefix(b" ")?;
+        cas = number::take(rest)?;
     }
-    if line.starts_with(b"VALUE ") {
-        return Ok(value_head(line, cas, key).unwrap_or(Head::Absent));
+    Some(Body { length, flags, cas })
+}
+
+/// Reads what stands in the place of a key's value while more keys follow and the key is missing.
+fn more_head(line: &[u8]) -> Result<Head, Violation> {
+    if line == b"END" || line.starts_with(b"VALUE ") {
+        return Ok(Head::Absent);
     }
     let mut fault = fault::parse(line).ok_or_else(|| unexpected(line))?;
     // It takes the place of all that was still to come: nothing behind it can be told apart.
     fault.kind = FaultKind::Server;
     Ok(Head::Reply(Reply::Fault(fault)))
-}
-
-#[inline]
-fn parse_value_head(rest: &[u8], with_cas: bool) -> Option<Body> {
-    let mut numbers = rest.split(|byte| *byte == b' ');
-    let flags = number::parse_u32(numbers.next()?)?;
-    let length = number::parse(numbers.next()?)?;
-    let cas = if with_cas { number::parse(numbers.next()?)? } else { 0 };
-    numbers.next().is_none().then_some(Body { length, flags, cas })
 }

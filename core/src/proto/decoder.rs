@@ -83,6 +83,23 @@ pub(super) struct Body {
     pub(super) cas: u64,
 }
 
+/// A value that stands in the buffer with all that belongs to it.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    body: Body,
+    at: usize,
+    total: usize,
+}
+
+impl Whole {
+    /// Consumes the bytes of the reply.
+    #[inline]
+    pub(crate) fn take(self, input: &mut Input) -> Reply<'_> {
+        let value = &input.consume(self.total)[self.at..][..self.body.length as usize];
+        Reply::Value { value: Value::Inline(value), flags: self.body.flags, cas: self.body.cas }
+    }
+}
+
 impl Decoder {
     /// Decodes the next reply and consumes its bytes, or returns `None` when they have not all arrived.
     ///
@@ -128,6 +145,26 @@ impl Decoder {
                 self.resume(expect.shape, input)
             }
         }
+    }
+
+    /// The value of a classic read, if it comes next and has all arrived: the usual case in a batch, without the detours of
+    /// [`Decoder::decode`]. Whatever else there is, is left to that.
+    #[inline]
+    pub(crate) fn whole_value(&mut self, shape: Shape, key: &[u8], input: &Input) -> Option<Whole> {
+        let (Shape::ClassicGet { cas } | Shape::ClassicGetMore { cas }, State::Head) = (shape, &self.state) else {
+            return None;
+        };
+        let bytes = input.pending();
+        let mut rest = classic::after_key(bytes, key)?;
+        let body = classic::value_head(&mut rest, cas)?;
+        rest = rest.strip_prefix(CRLF)?;
+        let at = bytes.len() - rest.len();
+        rest = rest.get(usize::try_from(body.length).ok()?..)?.strip_prefix(CRLF)?;
+        if let Shape::ClassicGet { .. } = shape {
+            rest = rest.strip_prefix(b"END\r\n")?;
+        }
+        self.searched = 0;
+        Some(Whole { body, at, total: bytes.len() - rest.len() })
     }
 
     /// The key of the value that comes next in the reply to a classic read, `Some(None)` when it is no value, `None` when its

@@ -2,20 +2,30 @@
 
 /// Appends `number` in decimal.
 #[inline]
-pub(super) fn write(mut number: u64, out: &mut Vec<u8>) {
-    if number < 10 {
-        out.push(b'0' + number as u8);
-        return;
+pub(super) fn write(number: u64, out: &mut Vec<u8>) {
+    match number {
+        0..10 => out.push(digit(number)),
+        10..100 => out.extend_from_slice(&[digit(number / 10), digit(number % 10)]),
+        100..1000 => out.extend_from_slice(&[digit(number / 100), digit(number / 10 % 10), digit(number % 10)]),
+        _ => write_long(number, out),
     }
+}
+
+fn write_long(mut number: u64, out: &mut Vec<u8>) {
     // u64::MAX has 20 digits.
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     while number > 0 {
         at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
+        digits[at] = digit(number % 10);
         number /= 10;
     }
     out.extend_from_slice(&digits[at..]);
+}
+
+#[inline]
+fn digit(number: u64) -> u8 {
+    b'0' + number as u8
 }
 
 /// Appends `number` in decimal, with a minus sign when it is negative.
@@ -30,18 +40,26 @@ pub(super) fn write_signed(number: i32, out: &mut Vec<u8>) {
 /// Reads a number made of digits and nothing else: no sign, no space, at least one digit, at most `u64::MAX`.
 #[inline]
 pub(super) fn parse(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
+    let mut rest = digits;
+    take(&mut rest).filter(|_| rest.is_empty())
+}
+
+/// Takes the number at the front of `text`, by the rules of [`parse`], up to the first byte that is no digit.
+#[inline]
+pub(super) fn take(text: &mut &[u8]) -> Option<u64> {
+    // 19 digits fit for certain.
+    const SAFE: usize = 19;
+    let (mut number, mut length) = (0u64, 0);
+    while let Some(digit @ 0..=9) = text.get(length).map(|byte| byte.wrapping_sub(b'0')) {
+        number = if length < SAFE {
+            number.wrapping_mul(10).wrapping_add(u64::from(digit))
+        } else {
+            number.checked_mul(10)?.checked_add(u64::from(digit))?
+        };
+        length += 1;
     }
-    let mut number = 0u64;
-    for byte in digits {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
-    }
-    Some(number)
+    *text = &text[length..];
+    (length > 0).then_some(number)
 }
 
 /// Reads a number of at most 32 bits, by the rules of [`parse`].

@@ -99,6 +99,9 @@ pub(crate) struct Lane<'r> {
     sent: usize,
     /// Requests that were answered.
     done: usize,
+    /// Of those that read, how many found an item and how many found none.
+    hits: usize,
+    misses: usize,
     larges: VecDeque<Large<'r>>,
     retried: bool,
     /// When the present attempt to connect is over.
@@ -120,6 +123,8 @@ impl<'r> Lane<'r> {
             next: 0,
             sent: 0,
             done: 0,
+            hits: 0,
+            misses: 0,
             larges: VecDeque::new(),
             retried: false,
             connect_by: now,
@@ -227,7 +232,7 @@ impl<'r> Lane<'r> {
             Call::Open => self.stage = self.open(now),
             Call::Served(Ok(reply)) => {
                 self.answer(work, reply);
-                self.server.counters.end(self.len);
+                self.count();
             }
             Call::Served(Err(error)) => {
                 let unsent = !error.is_outcome_unknown();
@@ -425,13 +430,13 @@ impl<'r> Lane<'r> {
                 self.server.succeeded();
                 connection.reused = true;
                 self.server.pool.release(connection, now);
-                self.server.counters.end(self.len);
+                self.count();
             }
             Ok(Pass::OwnComplete) => {
                 connection.reused = true;
                 self.server.succeeded();
                 self.server.pool.pass_on(connection);
-                self.server.counters.end(self.len);
+                self.count();
             }
             Ok(Pass::Part(step)) => {
                 if step != Step::Moved {
@@ -554,17 +559,24 @@ impl<'r> Lane<'r> {
     }
 
     fn answer(&mut self, work: &mut dyn Work<'r>, reply: Reply<'_>) {
-        let counters = &self.server.counters;
-        counters.operations.add(1);
         match &reply {
-            Reply::Value { .. } => counters.hits.add(1),
-            Reply::Miss if matches!(work.request(self.number, self.done), Request::Get { .. }) => counters.misses.add(1),
-            Reply::Fault(_) => counters.failed(ErrorKind::ServerError, 1),
+            Reply::Value { .. } => self.hits += 1,
+            Reply::Miss if matches!(work.request(self.number, self.done), Request::Get { .. }) => self.misses += 1,
+            Reply::Fault(_) => self.server.counters.failed(ErrorKind::ServerError, 1),
             _ => {}
         }
         let index = self.done;
         self.done += 1;
         work.reply(self.number, index, reply, &self.server.name);
+    }
+
+    /// Counts what the lane came to, at its end.
+    fn count(&self) {
+        let counters = &self.server.counters;
+        counters.operations.add(self.done);
+        counters.hits.add(self.hits);
+        counters.misses.add(self.misses);
+        counters.end(self.len);
     }
 
     /// The connection cannot be used any more: all who wait on it are told.
@@ -587,7 +599,7 @@ impl<'r> Lane<'r> {
         self.lose(connection);
         self.larges.clear();
         if self.done == self.len {
-            self.server.counters.end(self.len);
+            self.count();
             return Step::Moved;
         }
         if stale && !self.retried && (read_only || !sent) {
@@ -699,7 +711,7 @@ impl<'r> Lane<'r> {
     fn end(&mut self, error: Error, unsent: bool) -> Step {
         let open = self.len - self.done;
         self.server.counters.failed(error.kind(), open);
-        self.server.counters.end(self.len);
+        self.count();
         self.ended = Some(Ended { error, unsent });
         self.stage = Stage::Done;
         Step::Moved

@@ -33,9 +33,9 @@ import Testing
     @Test("a malformed request is an error of the library and never more")
     func malformedRequests() throws {
         let client = try StringClient(servers: ["127.0.0.1:1"])
-        let valid: [UInt8] = [1, 16, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 97, 98]
+        let valid: [UInt8] = [2, 16, 4, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 97, 98]
         var requests = (0..<valid.count).map { Array(valid.prefix($0)) }
-        requests += [[9] + valid.dropFirst(), [1, 99] + valid.dropFirst(2), valid + [0]]
+        requests += [[9] + valid.dropFirst(), [2, 99] + valid.dropFirst(2), valid + [0]]
         requests.append(Array(valid.prefix(8)) + [255, 255, 255, 255] + valid.dropFirst(12))
         for request in requests {
             let status = request.withUnsafeBytes { client.packed.run($0) { head, _ in head.status } }
@@ -54,7 +54,7 @@ private final class Seen: @unchecked Sendable {
 private struct Exchange: @unchecked Sendable {
     let fields: [String: Any]
 
-    var request: Data { Data(hex: text("request")) }
+    var request: Data { Data(hex: text(fields["request_with_lengths"] == nil ? "request" : "request_with_lengths")) }
     var payload: Data { Data(hex: text("payload")) }
     var reply: Data { Data(hex: text("reply")) }
     var expect: [String: Any] { fields["expect"] as? [String: Any] ?? [:] }

@@ -24,7 +24,7 @@ enum PackedOperation: UInt8 {
 }
 
 /// The version of the packed layout that is spoken here.
-let packedLayoutVersion: UInt32 = 1
+let packedLayoutVersion: UInt32 = 2
 
 /// Writes a request from front to back into memory that is large enough.
 struct PackedWriter {
@@ -32,6 +32,8 @@ struct PackedWriter {
     static let headLength = 8
     /// The bit that tells that an initial value is given (incr, decr).
     static let initialBit: UInt16 = 2
+    /// The bit that tells that the keys of a batch stand end to end, behind their lengths.
+    static let lengthsBit: UInt16 = 4
 
     private let memory: UnsafeMutableRawBufferPointer
     private(set) var length = 0
@@ -120,8 +122,8 @@ struct PackedHead {
 extension CacheError {
     /// `text` is the server's name, `serverLength` bytes long, and then the message.
     init(
-        packed status: PackedStatus, serverLength: UInt32, text: UnsafeRawBufferPointer, phase: UInt16 = 0,
-        outcomeUnknown: Bool = false
+        packed status: PackedStatus, serverLength: UInt32, text: UnsafeRawBufferPointer, phase: UInt16,
+        outcomeUnknown: Bool
     ) {
         let server = text.prefix(Int(serverLength))
         let phases: [Phase] = [.resolve, .connect, .handshake, .queue, .write, .read]
@@ -154,7 +156,10 @@ struct PackedBatch {
         let value: UnsafeRawBufferPointer
 
         var error: CacheError? {
-            status.isError ? CacheError(packed: status, serverLength: flags, text: value) : nil
+            guard status.isError else { return nil }
+            return CacheError(
+                packed: status, serverLength: flags & 0xffff, text: value, phase: UInt16(flags >> 16 & 0xff),
+                outcomeUnknown: flags >> 24 & 1 != 0)
         }
 
         var item: Item {

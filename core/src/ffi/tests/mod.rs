@@ -109,7 +109,8 @@ impl Answer {
 
 /// The bytes of a reply, as they stand in a buffer of this capacity.
 fn reply_to(handle: u64, request: &[u8], value: &[u8], capacity: usize) -> Vec<u8> {
-    let mut buffer = vec![0xaa; capacity];
+    const GUARD: usize = 64;
+    let mut buffer = vec![0xaa; capacity + GUARD];
     let address = |bytes: &[u8]| bytes.as_ptr() as u64;
     let length = packed_call(
         handle,
@@ -120,7 +121,7 @@ fn reply_to(handle: u64, request: &[u8], value: &[u8], capacity: usize) -> Vec<u
         buffer.as_mut_ptr() as u64,
         capacity as u64,
     );
-    assert!(buffer[length as usize..].iter().all(|byte| *byte == 0xaa), "written beyond the reply's end");
+    assert!(buffer[capacity..].iter().all(|byte| *byte == 0xaa), "written beyond the caller's memory");
     buffer.truncate(length as usize);
     buffer
 }
@@ -132,12 +133,11 @@ fn call(handle: u64, request: &[u8], value: &[u8]) -> Answer {
 
 /// A request: its head, and the fields behind it.
 fn request(operation: u8, bits: u16, timeout: u32, fields: &[&[u8]]) -> Vec<u8> {
-    let head = [&[1, operation][..], &bits.to_le_bytes(), &timeout.to_le_bytes()].concat();
+    let head = [&[2, operation][..], &bits.to_le_bytes(), &timeout.to_le_bytes()].concat();
     [&head[..], &fields.concat()].concat()
 }
 
 /// The request of a batch of keys.
 fn batch(operation: u8, keys: &[&[u8]]) -> Vec<u8> {
-    let lengths: Vec<u8> = keys.iter().flat_map(|key| (key.len() as u32).to_le_bytes()).collect();
-    request(operation, 0, 0, &[&(keys.len() as u32).to_le_bytes(), &lengths, &keys.concat()])
+    request(operation, 0, 0, &[&(keys.len() as u32).to_le_bytes(), &keys.join(&b'\n')])
 }

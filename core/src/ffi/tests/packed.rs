@@ -49,7 +49,7 @@ fn every_operation_has_its_place() {
     let create = request(13, 2, 0, &count);
     assert_eq!(call(client.handle(), &create, b"").number, 40);
     assert_eq!(call(client.handle(), &create, b"").number, 37);
-    assert_eq!(packed_layout_version(), 1);
+    assert_eq!(packed_layout_version(), 2);
 }
 
 #[test]
@@ -61,20 +61,22 @@ fn batches_have_a_row_for_each_key_and_say_which_server_failed() {
     let lengths = |lengths: &[u32]| lengths.iter().flat_map(|length| length.to_le_bytes()).collect::<Vec<u8>>();
     let keys: [&[u8]; 2] = [&lengths(&[1, 2, 1]), b"abbc"];
     let fields: [&[u8]; 7] =
-        [&3u32.to_le_bytes(), &long(0), keys[0], &lengths(&[3, 0, 20_000]), &lengths(&[1, 2, 3]), &route(&[0, 1, -2]), keys[1]];
+        [&3u32.to_le_bytes(), &long(0), &lengths(&[3, 0, 20_000]), &lengths(&[1, 2, 3]), &route(&[0, 1, -2]), keys[0], keys[1]];
     let values = [&b"one"[..], &[b'x'; 20_000]].concat();
-    let stored = call(client.handle(), &request(18, 1, 0, &fields), &values).entries(false);
+    let stored = call(client.handle(), &request(18, 5, 0, &fields), &values).entries(false);
     assert_eq!((stored[0].0, stored[1].0, stored[2].0), (0, 70, 0));
     let routed = |operation, hashes: &[i64]| {
-        call(client.handle(), &request(operation, 1, 0, &[&3u32.to_le_bytes(), keys[0], &route(hashes), keys[1]]), b"")
+        call(client.handle(), &request(operation, 5, 0, &[&3u32.to_le_bytes(), &route(hashes), keys[0], keys[1]]), b"")
     };
     let read = routed(17, &[0, 1, -2]).entries(true);
     assert_eq!((read[0].0, read[0].1, &read[0].3[..]), (0, 1, &b"one"[..]));
     assert_eq!((read[2].0, read[2].1, read[2].3.len()), (0, 3, 20_000));
     assert!(read[0].2 > 0 && read[2].2 > read[0].2, "cas tokens in their order");
-    let (status, name, _, text) = &read[1];
-    assert_eq!((*status, &text[..*name as usize]), (70, dead.as_bytes()));
-    assert!(text.len() > *name as usize + 10, "a message behind the name");
+    let (status, bits, _, text) = &read[1];
+    let name = (bits & 0xffff) as usize;
+    assert_eq!((*status, &text[..name]), (70, dead.as_bytes()));
+    assert!(text.len() > name + 10, "a message behind the name");
+    assert_eq!((bits >> 16 & 0xff, bits >> 24), (2, 0), "connecting failed, and nothing was sent");
     assert_eq!(routed(16, &[0, 0, 0]).entries(false).iter().map(|entry| entry.0).collect::<Vec<_>>(), [0, 1, 0]);
     assert_eq!(routed(19, &[0, 0, 0]).entries(false).iter().map(|entry| entry.0).collect::<Vec<_>>(), [0, 1, 0]);
     assert_eq!(call(client.handle(), &batch(16, &[]), b"").entries(false), []);

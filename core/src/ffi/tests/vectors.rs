@@ -65,6 +65,11 @@ fn words(vector: &Value) -> Vec<String> {
     words
 }
 
+/// The forms of a vector's request.
+fn requests(vector: &Value) -> impl Iterator<Item = Vec<u8>> + '_ {
+    ["request", "request_with_lengths"].into_iter().filter(|name| vector[name].is_string()).map(|name| bytes(&vector[name]))
+}
+
 #[test]
 fn every_vector_is_carried_out_and_answered_byte_for_byte() {
     let mut shown = 0;
@@ -81,8 +86,10 @@ fn every_vector_is_carried_out_and_answered_byte_for_byte() {
             }
         });
         let client = string_client(&[peer.address()]);
-        let reply = reply_to(client.handle(), &bytes(&vector["request"]), &bytes(&vector["payload"]), 4096);
-        assert_eq!(reply, bytes(&vector["reply"]), "{name}");
+        for request in requests(&vector) {
+            let reply = reply_to(client.handle(), &request, &bytes(&vector["payload"]), 4096);
+            assert_eq!(reply, bytes(&vector["reply"]), "{name}");
+        }
         let seen = seen.lock().unwrap();
         if vector["key"].as_str().is_some_and(|key| !key.is_empty()) {
             assert_eq!(seen.len(), 1, "{name}");
@@ -101,14 +108,15 @@ fn every_vector_is_carried_out_and_answered_byte_for_byte() {
 fn every_vector_cut_at_every_byte_is_an_error_or_a_shorter_key() {
     let client = string_client::<&str>(&[]);
     each_vector("packed.json", |vector| {
-        let (request, value) = (bytes(&vector["request"]), bytes(&vector["payload"]));
-        for length in 0..=request.len() {
-            let answer = call(client.handle(), &request[..length], &value);
-            // 65 and 66: an illegal key, a malformed request. 68: legal, but there are no servers.
-            assert!(matches!(answer.status, 65 | 66 | 68), "{}: {answer:?}", vector["name"]);
-            if length < 8 {
-                assert_eq!(answer.status, 66);
-                assert!(answer.error().1.contains("bytes early"), "{answer:?}");
+        for request in requests(vector) {
+            for length in 0..=request.len() {
+                let answer = call(client.handle(), &request[..length], &bytes(&vector["payload"]));
+                // 65 and 66: an illegal key, a malformed request. 68: legal, but there are no servers.
+                assert!(matches!(answer.status, 65 | 66 | 68), "{}: {answer:?}", vector["name"]);
+                if length < 8 {
+                    assert_eq!(answer.status, 66);
+                    assert!(answer.error().1.contains("bytes early"), "{answer:?}");
+                }
             }
         }
     });

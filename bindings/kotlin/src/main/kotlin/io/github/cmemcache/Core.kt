@@ -84,12 +84,10 @@ internal class Core(
         return run(
             requestSize(12L + 12L * keys.size, keys),
             { request ->
-                request.start(SET_MULTI).putInt(keys.size).putLong(exptime)
-                val lengthsAt = request.position()
-                request.position(lengthsAt + 4 * keys.size)
+                request.start(SET_MULTI, WITH_LENGTHS).putInt(keys.size).putLong(exptime)
                 values.forEach { request.putInt(it.bytes.size) }
                 values.forEach { request.putInt(it.flags) }
-                request.putKeys(keys, lengthsAt)
+                request.putKeys(keys)
             },
             total.toInt(),
             { memory -> values.forEach { memory.put(it.bytes) } },
@@ -103,10 +101,8 @@ internal class Core(
     ): MultiResult<R> = run(
         requestSize(4L + 4L * keys.size, keys),
         { request ->
-            request.start(operation).putInt(keys.size)
-            val lengthsAt = request.position()
-            request.position(lengthsAt + 4 * keys.size)
-            request.putKeys(keys, lengthsAt)
+            request.start(operation, WITH_LENGTHS).putInt(keys.size)
+            request.putKeys(keys)
         },
     ) { reply -> collect(reply, operation, keys, entry) }
 
@@ -153,7 +149,10 @@ internal class Core(
         return this
     }
 
-    private fun ByteBuffer.putKeys(keys: List<String>, lengthsAt: Int) {
+    /** The lengths of the keys, and the keys end to end. */
+    private fun ByteBuffer.putKeys(keys: List<String>) {
+        val lengthsAt = position()
+        position(lengthsAt + 4 * keys.size)
         keys.forEachIndexed { at, key -> putInt(lengthsAt + 4 * at, putKey(key, charset)) }
     }
 

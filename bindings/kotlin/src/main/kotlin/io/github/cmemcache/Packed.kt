@@ -7,7 +7,7 @@ import java.nio.ByteBuffer
 import java.nio.ByteOrder
 
 /** The layout of packed calls that this file speaks; described in core/src/ffi/packed.rs. */
-internal const val LAYOUT_VERSION: Int = 1
+internal const val LAYOUT_VERSION: Int = 2
 
 internal const val GET: Int = 1
 internal const val GETS: Int = 2
@@ -38,6 +38,7 @@ internal const val EXISTS: Int = 3
 private const val FIRST_ERROR = 64
 
 internal const val WITH_INITIAL: Int = 2
+internal const val WITH_LENGTHS: Int = 4
 
 private const val REQUEST_HEAD = 8
 private const val REPLY_HEAD = 16
@@ -187,13 +188,12 @@ internal class BatchReply(reply: Reply, count: Int, withCas: Boolean) {
         return value
     }
 
-    /**
-     * The error of an entry, whose value is its text; null if it was answered. An entry does not tell whether its request had
-     * left, so an error of the network leaves its outcome unknown.
-     */
+    /** The error of an entry, whose value is its text; null if it was answered. */
     fun errorOf(entry: Int, value: ByteArray): CacheException? {
         val status = status(entry)
-        return if (status < FIRST_ERROR) null else error(status, flags(entry), value, null, outcomeUnknown = true)
+        if (status < FIRST_ERROR) return null
+        val bits = flags(entry)
+        return error(status, bits and 0xffff, value, phase(bits shr 16 and 0xff), outcomeUnknown = bits shr 24 and 1 != 0)
     }
 }
 
