@@ -117,7 +117,7 @@ def test_a_library_of_another_version_is_refused(tmp_path: Path, name: str, valu
     for library in (PACKAGE / "_ffi").glob("libcmemcache.*"):
         (copy / "_ffi" / library.name).symlink_to(library)
     outcome = run(f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import cmemcache")
-    assert "ImportError: cmemcache 0.1.0 (packed layout 1) found a native library" in outcome.stderr
+    assert "ImportError: cmemcache 0.1.0 (packed layout 2) found a native library" in outcome.stderr
     assert value.strip("'") in outcome.stderr
 
 

@@ -70,7 +70,7 @@ def test_a_newline_in_a_key_never_makes_two_of_one(server: Memcached) -> None:
             with pytest.raises(cmemcache.KeyCharacterError):
                 client.delete_multi(keys)
             with pytest.raises(cmemcache.KeyCharacterError):
-                client.set_multi({key: b"x" for key in keys})
+                client.set_multi(dict.fromkeys(keys, b"x"))
         assert client.get_multi(["a", "b"]) == {"a": b"1", "b": b"2"}
 
 
@@ -164,9 +164,11 @@ def ask(client: cmemcache.StringClient, case: dict[str, Any]) -> Any:
         return method(key, number(case, "delta"), initial=initial, time=time, timeout=timeout)
     if name == "set_multi":
         # The flags of each entry are Client's to choose; StringClient has one for all.
-        values = {one["key"]: (one["value"].encode(), one["flags"]) for one in case["entries"]}
-        batch = client._store_batch(values, time, "", timeout)
-        return {key: not status for key, status in zip(values, batch.statuses)}, batch.errors(list(values))
+        keys = [one["key"] for one in case["entries"]]
+        values = [one["value"].encode() for one in case["entries"]]
+        flags = b"".join(_packed.flags_field(one["flags"]) for one in case["entries"])
+        batch = client._store_batch(keys, values, flags, time, "", timeout)
+        return {key: not status for key, status in zip(keys, batch.statuses)}, batch.errors(keys)
     if name in ("get_multi", "delete_multi", "gets_multi"):
         return method(case["keys"], timeout=timeout)
     return client.getflags(key, timeout=timeout) if name == "get" else method(key, timeout=timeout)

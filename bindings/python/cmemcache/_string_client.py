@@ -212,9 +212,8 @@ class StringClient(BaseClient):
         timeout: Optional[float] = None,
     ) -> list[Key]:
         """Stores many values at once, all servers at the same time; returns the keys that were not stored."""
-        originals, values = list(mapping), list(mapping.values())
-        if set(map(type, values)) != {bytes}:
-            values = list(map(_bytes_of, values))
+        originals, given = list(mapping), list(mapping.values())
+        values: Any = given if set(map(type, given)) == {bytes} else list(map(_bytes_of, given))
         column = _packed.flags_field(uint32("flags", flags)) * len(values)
         batch = self._store_batch(originals, values, column, _seconds(time), key_prefix, timeout)
         if batch.complete:

@@ -33,7 +33,8 @@ use crate::key::Key;
 use crate::proto::{Dialect, FaultKind, Reply, Request, Unsupported, Version, Violation};
 
 /// An idle connection is looked at before it is used again, unless it was used so shortly ago that the server can hardly have
-/// closed it since. The classic protocol has no tokens that would unmask a reply too many, so there it is always looked at.
+/// closed it since, and a read, which can be repeated, is all that is at stake. The classic protocol has no tokens that would
+/// unmask a reply too many, so there it is always looked at.
 const TRUSTED_IDLE: Duration = Duration::from_millis(1);
 
 /// Requests are encoded in portions of this many bytes, so that the memory of a batch does not grow with its size.
@@ -185,7 +186,7 @@ impl<'r> Lane<'r> {
         }
         let request = (self.len == 1).then(|| work.request(self.number, 0)).filter(Ticket::can_carry);
         self.stage = match self.server.pool.enter(request.as_ref()) {
-            Ok(Admission::Idle(connection)) => return self.board(connection, now),
+            Ok(Admission::Idle(connection)) => return self.board(connection, work.is_read(), now),
             Ok(Admission::Open) => self.open(now),
             Ok(Admission::Queue(ticket)) => Stage::Queued(ticket),
             Err(error) => return self.end(error, true),
@@ -194,9 +195,9 @@ impl<'r> Lane<'r> {
     }
 
     /// Takes an idle connection if it is still in step with the server.
-    fn board(&mut self, connection: Box<Connection>, now: Instant) -> Step {
+    fn board(&mut self, connection: Box<Connection>, is_read: bool, now: Instant) -> Step {
         let idle = now.saturating_duration_since(connection.last_used);
-        let trusted = connection.machine.dialect == Dialect::Meta && idle < TRUSTED_IDLE;
+        let trusted = is_read && connection.machine.dialect == Dialect::Meta && idle < TRUSTED_IDLE;
         if !trusted && connection.socket.is_readable() {
             self.server.pool.discard_idle();
             self.lose(connection);
@@ -227,7 +228,7 @@ impl<'r> Lane<'r> {
                 self.stage = Stage::Exchange(connection);
             }
             Call::Lead(connection) => {
-                self.board(connection, now);
+                self.board(connection, work.is_read(), now);
             }
             Call::Open => self.stage = self.open(now),
             Call::Served(Ok(reply)) => {

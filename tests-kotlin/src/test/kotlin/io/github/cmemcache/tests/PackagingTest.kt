@@ -1,6 +1,7 @@
 package io.github.cmemcache.tests
 
 import io.github.cmemcache.Client
+import io.github.cmemcache.LAYOUT_VERSION
 import io.github.cmemcache.NativeLibrary
 import io.github.cmemcache.NativeLibraryException
 import io.github.cmemcache.VERSION
@@ -72,8 +73,8 @@ class PackagingTest {
 
     @Test
     fun `a native library of another version is an error that names both`() {
-        assertNull(NativeLibrary.mismatch(VERSION, 1))
-        for ((version, layout) in listOf("0.0.9" to 1, VERSION to 2)) {
+        assertNull(NativeLibrary.mismatch(VERSION, LAYOUT_VERSION))
+        for ((version, layout) in listOf("0.0.9" to LAYOUT_VERSION, VERSION to 1)) {
             val message = assertNotNull(NativeLibrary.mismatch(version, layout)).message.orEmpty()
             for (words in listOf("cmemcache $version with packed layout $layout", "this jar is $VERSION")) assertContains(message, words)
         }
