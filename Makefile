@@ -24,7 +24,7 @@ help: ## list the commands
 
 .PHONY: demo
 demo: build-python ## see it work: objects in a real memcached (MEMCACHED=host:port for one of yours)
-	@$(if $(MEMCACHED),,$(NEED) memcached || echo "going on with the embedded server of cmemcache.testing")
+	@$(if $(MEMCACHED),,$(NEED) memcached)
 	@$(PYTHON) demo/demo.py
 
 .PHONY: test
@@ -48,6 +48,17 @@ test-python: build-python ## test the Python package
 .PHONY: check-surface
 check-surface: build-python build-kotlin ## check that all of the UDL is public and tested in every language
 	$(PYTHON) conformance/surface/check.py
+
+.PHONY: soak
+soak: ## hunt for mixed-up replies in 10 million operations (OPERATIONS=..), and show what the process holds
+	@$(NEED) rust memcached
+	HUNT_OPERATIONS=$(or $(OPERATIONS),10000000) cargo test --release -p cmemcache --test hunt -- --nocapture --test-threads=1
+	CHURN_ROUNDS=10000 cargo test --release -p cmemcache --test leaks -- --nocapture
+
+.PHONY: mutants
+mutants: ## break the core on purpose, in every way that core/tests/mutants holds, and see the tests notice
+	@$(NEED) rust memcached patch
+	make/bin/mutants
 
 .PHONY: lint
 lint: build-python ## check formatting, warnings and types

@@ -25,8 +25,6 @@ mod metrics;
 mod placement;
 mod proto;
 mod server;
-#[cfg(feature = "testing")]
-pub mod testing;
 
 pub use address::{Address, ServerSpec, DEFAULT_PORT, MAX_WEIGHT};
 pub use client::{Client, Create, Each, ServerReply};

@@ -8,27 +8,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use cmemcache::{Client, Config, Exptime};
-use support::{client, config, configs, Memcached};
-
-/// What this process has: resident memory in KiB, descriptors, threads.
-#[derive(Clone, Copy, Debug)]
-struct Holdings {
-    memory: usize,
-    descriptors: usize,
-    threads: usize,
-}
-
-impl Holdings {
-    fn now() -> Self {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let number = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-            line.split_whitespace().next().unwrap().parse().unwrap()
-        };
-        let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().count();
-        Self { memory: number("VmRSS:"), descriptors, threads: number("Threads:") }
-    }
-}
+use support::{client, config, configs, Holdings, Memcached};
 
 fn exercise(client: &Client, value: &[u8]) {
     for key in ["a", "b", "c"] {
@@ -69,14 +49,16 @@ fn clients_and_operations_leave_nothing_behind() {
     churn(&server, &silent, &dead, 200);
     let connections = server.stat("curr_connections");
     let before = Holdings::now();
-    churn(&server, &silent, &dead, 1000);
+    // Each round makes a client and drops it. `make soak` makes 10 000.
+    let rounds = std::env::var("CHURN_ROUNDS").map_or(1000, |number| number.parse().expect("CHURN_ROUNDS is a number"));
+    churn(&server, &silent, &dead, rounds);
     let mut after = Holdings::now();
     support::eventually(Duration::from_secs(5), || {
         after = Holdings::now();
         after.descriptors <= before.descriptors && after.threads <= before.threads
     });
-    println!("before {before:?}, after 1000 rounds {after:?}");
-    // Of 1000 clients a single forgotten kilobyte each would show.
+    println!("before: {before}; after {rounds} rounds: {after}");
+    // A single kilobyte that each client forgot would show.
     assert!(after.memory <= before.memory + 1500, "{before:?} {after:?}");
     support::eventually(Duration::from_secs(5), || server.stat("curr_connections") <= connections);
 }

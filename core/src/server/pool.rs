@@ -236,9 +236,12 @@ fn hand_on(mut connection: Box<Connection>) -> Option<Box<Connection>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
     use std::time::Duration;
 
     use super::*;
+    use crate::conn::socket::{Descriptors, Socket};
     use crate::item::Exptime;
     use crate::key::Key;
     use crate::proto::Reply;
@@ -306,5 +309,37 @@ mod tests {
     fn a_request_is_repeated_when_its_connection_broke_before_it_was_sent() {
         assert_eq!(set_on_a_broken_connection(false).unwrap(), StoreOutcome::Stored);
         assert!(set_on_a_broken_connection(true).unwrap_err().is_outcome_unknown());
+    }
+
+    /// A connection of this protocol on which the server has sent these bytes.
+    fn connection(dialect: Dialect, bytes: &[u8]) -> (Box<Connection>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = Socket::connect_tcp(listener.local_addr().unwrap(), &Arc::new(Descriptors::new(1))).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        server.write_all(bytes).unwrap();
+        eventually(Duration::from_secs(5), || socket.is_connected().unwrap() && socket.is_readable() != bytes.is_empty());
+        (Box::new(Connection::new(socket, dialect, 0, Instant::now())), server)
+    }
+
+    /// A reply too many comes late: its like would answer the request of who is next.
+    #[test]
+    fn a_classic_connection_with_a_reply_too_many_is_not_handed_on() {
+        for (dialect, bytes, is_handed_on) in [
+            (Dialect::Classic, &b""[..], true),
+            (Dialect::Classic, b"7\r\n", false),
+            // There the opaque tells.
+            (Dialect::Meta, b"HD O7\r\n", true),
+        ] {
+            let pool = Pool::new(1);
+            assert!(matches!(pool.enter(None), Ok(Admission::Open)));
+            let ticket = queued(&pool);
+            let (connection, _server) = connection(dialect, bytes);
+            pool.release(connection, Instant::now());
+            match ticket.look() {
+                Call::Lead(_) => assert!(is_handed_on, "{dialect:?}"),
+                Call::Open => assert!(!is_handed_on, "{dialect:?}"),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Everything listens on loopback, waits for a bounded time, and is gone when its guard is dropped.
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "every test binary uses a part of it")]
 
+mod holdings;
 mod memcached;
 mod peer;
 mod vectors;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use cmemcache::{Client, Config, Error, ErrorKind, Result, ServerState};
 
+pub use holdings::Holdings;
 pub use memcached::Memcached;
 pub use peer::{Asked, Blackhole, Peer, Session};
 pub use vectors::{bytes, each_vector, vectors};

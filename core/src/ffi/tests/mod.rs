@@ -3,7 +3,6 @@
 
 mod hostile;
 mod packed;
-mod testing;
 mod typed;
 mod vectors;
 
