@@ -65,6 +65,7 @@ lint: build-python ## check formatting, warnings and types
 	cargo fmt --all --check
 	cargo clippy -p cmemcache --all-targets -- -D warnings
 	cargo clippy --workspace --all-targets --features cmemcache/ffi -- -D warnings
+	make/bin/check-dependencies
 	RUSTDOCFLAGS='-D warnings' cargo doc -p cmemcache --no-deps --quiet
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
