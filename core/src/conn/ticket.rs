@@ -112,6 +112,11 @@ impl Ticket {
         }
     }
 
+    /// Whether the reply is there, or why there is none.
+    pub(crate) fn is_served(&self) -> bool {
+        matches!(self.body().state, State::Served(_))
+    }
+
     /// The caller leaves. What it was handed at the last moment is returned, to be passed on.
     pub(crate) fn abandon(&self) -> Call {
         match mem::replace(&mut self.body().state, State::Abandoned) {

@@ -110,6 +110,8 @@ pub(crate) struct Lane<'r> {
     sent_at: Option<Instant>,
     /// Whether the present wait may spin.
     spin: bool,
+    /// Whether it was looked for the reply after the deadline.
+    looked_late: bool,
     ended: Option<Ended>,
 }
 
@@ -131,6 +133,7 @@ impl<'r> Lane<'r> {
             connect_by: now,
             sent_at: None,
             spin: false,
+            looked_late: false,
             ended: None,
         }
     }
@@ -151,7 +154,7 @@ impl<'r> Lane<'r> {
 
     /// Goes as far as it can without waiting.
     pub(crate) fn step(&mut self, work: &mut dyn Work<'r>, now: Instant, deadline: &Deadline, wait: &mut Interests) -> Step {
-        if now >= self.limit(deadline) {
+        if now >= self.limit(deadline) && !self.may_have_its_reply() {
             self.time_out(now, deadline);
             return Step::Moved;
         }
@@ -169,6 +172,18 @@ impl<'r> Lane<'r> {
             wait.limit(self.limit(deadline));
         }
         step
+    }
+
+    /// A caller that was not scheduled until past its deadline looks once more, for a reply that came in time.
+    fn may_have_its_reply(&mut self) -> bool {
+        match &self.stage {
+            Stage::Queued(ticket) => ticket.is_served(),
+            Stage::Exchange(connection) => {
+                let waits = self.next == self.len && connection.machine.out().is_empty();
+                waits && !mem::replace(&mut self.looked_late, true)
+            }
+            _ => false,
+        }
     }
 
     fn limit(&self, deadline: &Deadline) -> Instant {

@@ -197,3 +197,30 @@ fn answers_that_come_just_before_the_deadline_count() {
         assert_eq!(text(&client, "k"), "k");
     }
 }
+
+/// What a process that was stopped finds when it goes on: its deadline has passed, and its reply has long been there.
+#[test]
+fn a_reply_that_came_in_time_counts_although_its_caller_was_held_up() {
+    const CALLER: &str = "CMEMCACHE_HELD_UP_CALLER";
+    if let Ok(address) = std::env::var(CALLER) {
+        let client = client(Config { timeout: millis(1500), ..config(&address) });
+        return assert_eq!(text(&client, "k"), "k");
+    }
+    let peer = Peer::meta(|session| loop {
+        let asked = session.ask()?;
+        session.pause(millis(700));
+        session.send(&asked.echo())?;
+    });
+    let name = "timing::a_reply_that_came_in_time_counts_although_its_caller_was_held_up";
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    let mut caller = command.args(["--exact", name, "--nocapture"]).env(CALLER, peer.address()).spawn().unwrap();
+    crate::support::eventually(SLACK, || String::from_utf8_lossy(&peer.received()).contains("mg k "));
+    let signal = |signal| {
+        // SAFETY: a signal to a child that has not been waited for.
+        assert_eq!(unsafe { libc::kill(caller.id() as i32, signal) }, 0);
+    };
+    signal(libc::SIGSTOP);
+    std::thread::sleep(millis(2500));
+    signal(libc::SIGCONT);
+    assert!(caller.wait().unwrap().success(), "it timed out");
+}

@@ -22,7 +22,7 @@ pub(crate) enum Faults {
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// One reply in so many is not passed on as it is.
-const ONE_IN: u64 = 60;
+const ONE_IN: u64 = 40;
 
 /// The replies to a client's greeting pass as they are: faults there are the subject of other tests.
 const GREETING: usize = 2;
@@ -158,10 +158,11 @@ impl Shared {
     fn spoil(&self, client: &TcpStream, reply: Vec<u8>, held: &mut Option<Vec<u8>>, random: &mut Random) -> io::Result<()> {
         let pause = Duration::from_millis(1 + random.below(12));
         if self.faults == Faults::OfOrder && has_opaque(&reply) {
-            match random.below(4) {
+            // A lost reply costs its caller the whole deadline, so there are few of them.
+            match random.below(16) {
                 0 => return Ok(()),
-                1 => return send(client, &reply.repeat(2)),
-                2 => {
+                1..5 => return send(client, &reply.repeat(2)),
+                5..13 => {
                     *held = Some(reply);
                     return Ok(());
                 }
