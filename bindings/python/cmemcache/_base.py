@@ -23,7 +23,7 @@ from ._keys import Key, KeyRules, Requests, prefix_bytes
 from ._native import generated
 from ._numbers import milliseconds, uint32, uint64
 from ._options import Errors, choice
-from ._packed import Batch, call, call_batch
+from ._packed import HEADS, Batch, call, call_batch
 from ._results import (
     ItemMetadata,
     ServerMetrics,
@@ -62,6 +62,7 @@ class BaseClient:
     ) -> None:
         self._raising = choice(Errors, "errors", errors) is Errors.RAISE
         self._rules = rules
+        self._rules_are_plain = rules.plain
         requests = Requests(rules)
         self._single = requests.single
         self._batch_request = requests.batch
@@ -204,7 +205,11 @@ class BaseClient:
     ) -> Optional[tuple[bytes, int, int]]:
         """Value, flags and cas token of an item; None on a miss and on a failure."""
         try:
-            status, flags, token, data = call(self._handle, self._single(operation, key, timeout, fields))
+            if type(key) is str and timeout is None and self._rules_are_plain:
+                request = HEADS[operation] + fields + key.encode()
+            else:
+                request = self._single(operation, key, timeout, fields)
+            status, flags, token, data = call(self._handle, request)
         except UnavailableError as error:
             self._report(error)
             return None

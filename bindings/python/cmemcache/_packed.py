@@ -66,6 +66,8 @@ store_fields = Struct("<Iq").pack
 cas_fields = Struct("<IqQ").pack
 arith_fields = Struct("<QQq").pack
 
+_CAPACITY = Reply.CAPACITY
+
 # Replies that nobody uses. pop and append of a list are atomic, so no lock is needed, which a fork could leave locked.
 _idle: list[Reply] = []
 # Memory of the parent's threads is of no use to a child, which has one thread.
@@ -79,7 +81,15 @@ def head(operation: int, bits: int, timeout_ms: int) -> bytes:
 
 def call(client: int, request: bytes, value: Optional[bytes] = None) -> tuple[int, int, int, bytes]:
     """Runs one operation: status, flags, number (a cas token or a counter) and value. Raises CacheError."""
-    reply, length = _exchange(client, request, value)
+    # As `_exchange`: a call within Python costs as much as the packed call itself.
+    try:
+        reply = _idle.pop()
+    except IndexError:
+        reply = Reply()
+    size = 0 if value is None else len(value)
+    length: int = packed_call(
+        client, request, len(request), value, size, reply.address, _CAPACITY, reply.status_address
+    )
     status, bits, phase, flags, number = _unpack_head(reply.buffer)
     if bits or status > EXISTS or length < _HEAD_SIZE:
         payload = _unusual(reply, length)
@@ -103,7 +113,7 @@ def _exchange(client: int, request: bytes, value: Optional[bytes]) -> tuple[Repl
         value,
         0 if value is None else len(value),
         reply.address,
-        Reply.CAPACITY,
+        _CAPACITY,
         reply.status_address,
     )
     return reply, length

@@ -18,8 +18,8 @@ const SPIN_BUDGET: Duration = Duration::from_micros(50);
 /// Longer round trips count as this long: one that was held up says nothing of the next.
 const LONGEST_SAMPLE: Duration = Duration::from_micros(250);
 
-/// A server whose sleeping callers wait this long is too far away for any spin to see its reply.
-const TOO_FAR: Duration = Duration::from_micros(200);
+/// Replies for which sleeping callers wait this long come too late for a spin to see them.
+const TOO_LATE: Duration = Duration::from_micros(100);
 
 /// One call in so many waits in the way that seems to be the worse one, to see whether it still is.
 const EXPLORE: u32 = 32;
@@ -51,6 +51,7 @@ impl Deadline {
 }
 
 /// Moving averages of one server's round trips, of calls that spun and of calls that slept, in nanoseconds; 0 is unknown.
+/// Calls of one request and batches have an average each: what holds for the one says nothing of the other.
 ///
 /// The next call spins only if that has lately been faster by a tenth. A race between two callers loses one sample.
 #[derive(Debug, Default)]
@@ -64,7 +65,7 @@ impl RoundTrip {
     /// Whether a call that has just been sent should spin for its reply.
     pub(crate) fn choose_spin(&self) -> bool {
         let (spinning, sleeping) = (self.spinning.load(Relaxed), self.sleeping.load(Relaxed));
-        if CALLS.load(Relaxed) > spare_processors() || u128::from(sleeping) >= TOO_FAR.as_nanos() {
+        if CALLS.load(Relaxed) > spare_processors() || u128::from(sleeping) >= TOO_LATE.as_nanos() {
             return false;
         }
         let spin_pays = u64::from(spinning) * 10 < u64::from(sleeping) * 9;

@@ -26,7 +26,7 @@ use crate::config::WireProtocol;
 use crate::conn::machine::{Company, Slot};
 use crate::conn::socket::Socket;
 use crate::conn::ticket::{into_owned, Call, Ticket};
-use crate::conn::wait::{Deadline, Interests};
+use crate::conn::wait::{Deadline, Interests, RoundTrip};
 use crate::conn::{Connection, Large, COPIED_VALUE};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::key::Key;
@@ -482,13 +482,9 @@ impl<'r> Lane<'r> {
         if connection.machine.out().is_empty() {
             self.sent = self.next;
         }
-        match moves {
-            Moves::Read => self.record_round_trip(),
-            Moves::Written if self.sent_at.is_none() => {
-                self.sent_at = Some(now);
-                self.spin = self.server.round_trip.choose_spin();
-            }
-            _ => {}
+        if moves == Moves::Written && self.sent_at.is_none() {
+            self.sent_at = Some(now);
+            self.spin = self.round_trip().choose_spin();
         }
         let mut answered = false;
         while let Some((slot, reply)) = connection.machine.next().map_err(Fault::Violation)? {
@@ -507,6 +503,9 @@ impl<'r> Lane<'r> {
                 return Err(Fault::Answered(line));
             }
         }
+        if answered && self.done == self.len {
+            self.record_round_trip();
+        }
         Ok(if connection.machine.is_idle() && self.next == self.len {
             Pass::Complete
         } else if self.done == self.len && moves == Moves::Nothing {
@@ -520,7 +519,15 @@ impl<'r> Lane<'r> {
 
     fn record_round_trip(&mut self) {
         if let Some(sent_at) = self.sent_at.take() {
-            self.server.round_trip.record(self.spin, sent_at.elapsed());
+            self.round_trip().record(self.spin, sent_at.elapsed());
+        }
+    }
+
+    fn round_trip(&self) -> &RoundTrip {
+        if self.len == 1 {
+            &self.server.round_trip
+        } else {
+            &self.server.batch_round_trip
         }
     }
 

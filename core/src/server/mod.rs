@@ -33,6 +33,7 @@ pub(crate) struct Server {
     pool: Pool,
     counters: Counters,
     round_trip: RoundTrip,
+    batch_round_trip: RoundTrip,
     descriptors: Arc<Descriptors>,
     health: Mutex<Health>,
     /// Whether anything is held against the server: while not, a call need not lock its health.
@@ -52,6 +53,7 @@ impl Server {
             pool: Pool::new(config.max_connections),
             counters: Counters::default(),
             round_trip: RoundTrip::default(),
+            batch_round_trip: RoundTrip::default(),
             descriptors: Arc::new(Descriptors::new(config.max_connections)),
             health: Mutex::new(Health::new(config.dead_retry, config.failure_limit)),
             blemished: AtomicBool::new(false),
