@@ -78,21 +78,12 @@ build-python: .venv/.installed $(PYTHON_FFI)/cmemcache.py ## make `import cmemca
 wheel: build-python ## build the wheel for this platform into dist/
 	$(PYTHON) -m pip wheel --no-deps --no-build-isolation --wheel-dir dist ./bindings/python
 
-.PHONY: bench-python
-bench-python: build-python .venv/.bench ## measure Python clients side by side into docs/benchmarks (QUICK=1: in 3 minutes, into target/benchmarks)
-	@$(NEED) memcached
-	$(PYTHON) bench/python/run.py $(if $(QUICK),--quick)
-
 # The virtual environment is made anew only when the list of packages changed.
 .venv/.installed: bindings/python/requirements-dev.txt
 	@$(NEED) python cc python-dev libmemcached zlib
 	python3 -m venv .venv
 	$(PYTHON) -m pip install --quiet -r $<
 	echo "$(abspath bindings/python)" > "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/cmemcache.pth"
-	touch $@
-
-.venv/.bench: bench/python/requirements.txt .venv/.installed
-	$(PYTHON) -m pip install --quiet -r $<
 	touch $@
 
 # `install` puts a new file in place of the old one, so that a running program keeps the library it has loaded.

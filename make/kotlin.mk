@@ -1,4 +1,4 @@
-# The Kotlin library: the jar with the native library of this platform in it, and what tests, shows and measures it.
+# The Kotlin library: the jar with the native library of this platform in it, and what tests and shows it.
 
 MVN := mvn -B --no-transfer-progress -Dstyle.color=never
 KOTLIN_OUT := bindings/kotlin/target
@@ -31,9 +31,3 @@ test-kotlin: build-kotlin ## test the Kotlin library, from Java too
 demo-kotlin: build-kotlin ## see the Kotlin library work with a real memcached
 	@$(if $(MEMCACHED),,$(NEED) memcached)
 	$(MVN) -q -f examples/kotlin/pom.xml compile exec:exec
-
-.PHONY: bench-kotlin
-bench-kotlin: build-kotlin ## measure JVM clients side by side into docs/benchmarks (QUICK=1: some minutes)
-	@$(NEED) memcached
-	$(MVN) -q -f bench/kotlin/pom.xml package
-	java -jar bench/kotlin/target/benchmarks.jar $(if $(QUICK),--quick)

@@ -32,10 +32,6 @@ lint-swift: ## check the format of the Swift sources
 demo-swift: build-swift ## see the Swift package work with a real memcached
 	@$(SWIFT_ENV) make/bin/with-memcached swift run --quiet --package-path examples/swift/CacheDemo
 
-.PHONY: bench-swift
-bench-swift: build-swift ## measure the Swift package beside a bare socket loop into docs/benchmarks
-	$(SWIFT_ENV) make/bin/with-memcached swift run -c release --package-path bench/swift/CacheBench CacheBench docs/benchmarks
-
 # Swift's package manager takes sources from git, so what is generated is committed; this finds what was forgotten.
 .PHONY: check-swift-generated
 check-swift-generated: $(LIB) $(BINDGEN) ## check that the committed Swift sources are what the core generates

@@ -34,7 +34,7 @@ class Subject:
 
     package: str
     module: str
-    make: Callable[[int], Calls]
+    make: Callable[[list[int]], Calls]
     shared: bool
     reads: bool = True
 
@@ -47,47 +47,51 @@ class Subject:
             return None
 
 
-def cmemcache(port: int) -> Calls:
+def cmemcache(ports: list[int]) -> Calls:
     """Makes ours, with its defaults."""
     from cmemcache import Client
 
-    client = Client([f"{HOST}:{port}"])
+    client = Client([f"{HOST}:{port}" for port in ports])
     return Calls(client.get, client.set, client.get_multi, client.set_multi)
 
 
-def python_memcached(port: int) -> Calls:
+def python_memcached(ports: list[int]) -> Calls:
     """Makes python-memcached; it has no options for speed."""
     from memcache import Client
 
-    client = Client([f"{HOST}:{port}"])
+    client = Client([f"{HOST}:{port}" for port in ports])
     return Calls(client.get, client.set, client.get_multi, client.set_multi)
 
 
-def pymemcache(port: int) -> Calls:
+def pymemcache(ports: list[int]) -> Calls:
     """Makes pymemcache with no delay. `default_noreply` would not wait for the server: nobody else does that here."""
-    from pymemcache import Client
+    from pymemcache import Client, HashClient
 
-    client = Client((HOST, port), no_delay=True, default_noreply=False)
+    options = {"no_delay": True, "default_noreply": False}
+    if len(ports) > 1:
+        client = HashClient([(HOST, port) for port in ports], **options)
+    else:
+        client = Client((HOST, ports[0]), **options)
     return Calls(client.get, client.set, client.get_many, client.set_many)
 
 
-def pylibmc(port: int) -> Calls:
+def pylibmc(ports: list[int]) -> Calls:
     """Makes pylibmc with the two behaviors that its documentation recommends for speed."""
     from pylibmc import Client
 
-    client = Client([f"{HOST}:{port}"], behaviors={"tcp_nodelay": True, "no_block": True})
+    client = Client([f"{HOST}:{port}" for port in ports], behaviors={"tcp_nodelay": True, "no_block": True})
     return Calls(client.get, client.set, client.get_multi, client.set_multi)
 
 
-def libmc(port: int) -> Calls:
+def libmc(ports: list[int]) -> Calls:
     """Makes libmc; it sets no delay by itself."""
     from libmc import Client
 
-    client = Client([f"{HOST}:{port}"])
+    client = Client([f"{HOST}:{port}" for port in ports])
     return Calls(client.get, client.set, client.get_multi, client.set_multi)
 
 
-def meta_memcache(port: int) -> Calls:
+def meta_memcache(ports: list[int]) -> Calls:
     """Makes meta-memcache on its Rust socket, with a read buffer for large batches, a connection per thread, no compression."""
     from meta_memcache import CacheClient, ServerAddress, connection_pool_factory_builder
     from meta_memcache.serializer import MixedSerializer
@@ -96,7 +100,9 @@ def meta_memcache(port: int) -> Calls:
         COMPRESSION_THRESHOLD = 1 << 40
 
     pool = connection_pool_factory_builder(max_pool_size=64, read_buffer_size=1 << 21)
-    client = CacheClient.cache_client_from_servers([ServerAddress(HOST, port)], pool, serializer=Uncompressed())
+    client = CacheClient.cache_client_from_servers(
+        [ServerAddress(HOST, port) for port in ports], pool, serializer=Uncompressed()
+    )
     set_one = functools.partial(client.set, ttl=None)
 
     def set_multi(mapping: Mapping[str, bytes]) -> None:
@@ -156,9 +162,9 @@ class Wire:
             length -= received
 
 
-def wire(port: int) -> Calls:
+def wire(ports: list[int]) -> Calls:
     """Makes the limit."""
-    one = Wire(port)
+    one = Wire(ports[0])
     return Calls(one.get, one.set, one.get_multi, one.set_multi)
 
 

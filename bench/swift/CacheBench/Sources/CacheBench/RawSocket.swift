@@ -1,10 +1,10 @@
 import Foundation
 
-/// The limit: one blocking socket, requests written and replies read with nothing between. It checks lengths and no more, so
-/// it is no client.
+/// The limit: one blocking socket, requests written and replies read with nothing between. It looks at
+/// no reply, so it is no client.
 final class RawSocket: @unchecked Sendable {
     private let descriptor: Int32
-    private var reply = [UInt8](repeating: 0, count: 1 << 16)
+    private var reply = [UInt8](repeating: 0, count: 1 << 20)
 
     init(port: UInt16) throws {
         #if canImport(Glibc)
@@ -32,14 +32,18 @@ final class RawSocket: @unchecked Sendable {
 
     /// Sends a request and reads a reply of a length that is known.
     func exchange(_ request: [UInt8], replyLength: Int) throws {
-        guard write(descriptor, request, request.count) == request.count else { throw Fault("short write: \(errno)") }
-        var length = 0
-        while length < replyLength {
-            let count = reply.withUnsafeMutableBytes { read(descriptor, $0.baseAddress! + length, $0.count - length) }
+        var sent = 0
+        while sent < request.count {
+            let count = request.withUnsafeBytes { write(descriptor, $0.baseAddress! + sent, $0.count - sent) }
             guard count > 0 else { throw Fault("connection lost: \(errno)") }
-            length += count
+            sent += count
         }
-        guard length == replyLength else { throw Fault("reply of \(length) bytes instead of \(replyLength)") }
+        var left = replyLength
+        while left > 0 {
+            let count = reply.withUnsafeMutableBytes { read(descriptor, $0.baseAddress!, min($0.count, left)) }
+            guard count > 0 else { throw Fault("connection lost: \(errno)") }
+            left -= count
+        }
     }
 }
 
