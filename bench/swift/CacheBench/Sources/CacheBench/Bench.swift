@@ -23,12 +23,11 @@ final class Bench {
         self.port = port
     }
 
-    /// Does the work for about so long, after its values were stored and read once.
-    func measure(_ work: Work, seconds: Double) async throws -> Sample {
+    /// The calls of some work, after its values were stored and read once.
+    func calls(_ work: Work) throws -> [Call] {
         let count = work.isMulti ? work.batch : work.size <= 10_000 ? 100 : 8
         let pairs = try store(count: count, size: work.size)
-        let calls = try (0..<work.threads).map { try call(work.operation, pairs, caller: $0) }
-        return try await runMeasured(calls, seconds: seconds)
+        return try (0..<work.threads).map { try call(work.operation, pairs, caller: $0) }
     }
 
     private func clients() throws -> (StringClient, Client) {
@@ -71,7 +70,7 @@ final class Bench {
 
     private func blocking(_ operation: String, _ pairs: Pairs, _ client: StringClient) throws -> Call {
         let (keys, value) = (pairs.keys, pairs.value)
-        let entries = Dictionary(uniqueKeysWithValues: keys.map { ($0, value) })
+        let entries = keys.map { StoreEntry(key: $0, value: value) }
         switch operation {
         case "get": return .blocking { try check(client.get(keys[$0 % keys.count])?.value.count, value.count) }
         case "set": return .blocking { try client.set(keys[$0 % keys.count], value) }
@@ -83,7 +82,7 @@ final class Bench {
 
     private func async(_ operation: String, _ pairs: Pairs, _ client: StringClient) throws -> Call {
         let (keys, value) = (pairs.keys, pairs.value)
-        let entries = Dictionary(uniqueKeysWithValues: keys.map { ($0, value) })
+        let entries = keys.map { StoreEntry(key: $0, value: value) }
         switch operation {
         case "get": return .async { try await check(client.get(keys[$0 % keys.count])?.value.count, value.count) }
         case "set": return .async { try await client.set(keys[$0 % keys.count], value) }
@@ -97,7 +96,8 @@ final class Bench {
         let (keys, text) = (pairs.keys, pairs.text)
         let entries = Dictionary(uniqueKeysWithValues: keys.map { ($0, text) })
         switch operation {
-        case "get": return .blocking { try check(client.get(keys[$0 % keys.count], as: String.self)?.utf8.count, text.utf8.count) }
+        case "get":
+            return .blocking { try check(client.get(keys[$0 % keys.count], as: String.self)?.utf8.count, text.utf8.count) }
         case "set": return .blocking { try client.set(keys[$0 % keys.count], text) }
         case "get_multi": return .blocking { _ in try check(client.getMulti(keys, as: String.self).values.count, keys.count) }
         case "set_multi": return .blocking { _ in try check(client.setMulti(entries).errors.count, 0) }

@@ -36,7 +36,7 @@ private struct Failure: Encodable {
                 let port = order.ports[0]
                 let bench = benches[port] ?? Bench(client: CommandLine.arguments[1], tag: CommandLine.arguments[2], port: port)
                 benches[port] = bench
-                try await say(JSONEncoder().encode(bench.measure(order.work, seconds: order.seconds)))
+                try await say(JSONEncoder().encode(measure(bench.calls(order.work), seconds: order.seconds)))
             } catch {
                 // A client that fails at some work is shown with its words, and goes on with the rest.
                 try say(JSONEncoder().encode(Failure(error: "\(error)")))

@@ -24,7 +24,7 @@ private struct Times {
 }
 
 /// Runs the calls at once, each in a thread or task of its own, for about so long.
-func runMeasured(_ calls: [Call], seconds: Double) async throws -> Sample {
+func measure(_ calls: [Call], seconds: Double) async throws -> Sample {
     _ = try await runAll(calls, seconds: seconds / 5)
     let cpuBefore = processorTime()
     let times = try await runAll(calls, seconds: seconds)
