@@ -207,16 +207,17 @@ def test_get_stats_names_server_and_weight(make: MakeClient, server: Memcached) 
     assert settings["tcpport"] == str(server.port)
 
 
-def test_slab_statistics_are_nested_by_slab(make: MakeClient, server: Memcached) -> None:
-    client = make([server.address])
-    client.set("key", "value")
-    ((name, slabs),) = client.get_slab_stats()
-    assert name == f"127.0.0.1:{server.port} (1)"
-    assert slabs["active_slabs"] == "1"
-    slab = next(number for number in slabs if number.isdecimal())
-    assert int(slabs[slab]["chunk_size"]) > 0
-    ((_, items),) = client.get_slabs()
-    assert int(items[slab]["number"]) == 1
+def test_slab_statistics_are_nested_by_slab(make: MakeClient) -> None:
+    with memcached() as server:
+        client = make([server.address])
+        client.set("key", "value")
+        ((name, slabs),) = client.get_slab_stats()
+        assert name == f"127.0.0.1:{server.port} (1)"
+        assert slabs["active_slabs"] == "1"
+        slab = next(number for number in slabs if number.isdecimal())
+        assert int(slabs[slab]["chunk_size"]) > 0
+        ((_, items),) = client.get_slabs()
+        assert int(items[slab]["number"]) == 1
 
 
 def test_unix_sockets_are_named_by_their_path(make: MakeClient, tmp_path: object) -> None:
