@@ -16,7 +16,7 @@ GENERATE := $(BINDGEN) generate --library $(LIB) --config uniffi.toml --no-forma
 NEED := make/bin/need
 PYTHON := .venv/bin/python
 PYTHON_FFI := bindings/python/cmemcache/_ffi
-TESTS := test-rust test-python test-kotlin test-swift check-surface
+TESTS := test-rust test-python test-kotlin test-swift
 
 .PHONY: help
 help: ## list the commands

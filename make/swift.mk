@@ -26,7 +26,8 @@ lint: lint-swift
 lint-swift: ## check the format of the Swift sources
 	make/bin/swift-toolchain swift format lint --strict --recursive bindings/swift/Package.swift $(SWIFT_SOURCES)/CMemcache \
 		tests-swift/Package.swift tests-swift/Tests examples/swift/CacheDemo/Package.swift examples/swift/CacheDemo/Sources \
-		bench/swift/CacheBench/Package.swift bench/swift/CacheBench/Sources
+		bench/swift/CacheBench/Package.swift bench/swift/CacheBench/Sources \
+		conformance/drivers/swift-driver/Package.swift conformance/drivers/swift-driver/Sources
 
 .PHONY: demo-swift
 demo-swift: build-swift ## see the Swift package work with a real memcached
@@ -52,6 +53,6 @@ generate-swift: $(LIB) $(BINDGEN) ## generate the committed Swift sources anew
 $(SWIFT_CORE): $(STATICLIB) make/swift.mk
 	mkdir -p $(@D)
 	install -m 644 $(STATICLIB) $(@D)/libcmemcache.a
-	find tests-swift examples bench target/swift -path '*/.build/*' -type f -perm -100 -size +500k -delete
+	find tests-swift examples bench conformance target/swift -path '*/.build/*' -type f -perm -100 -size +500k -delete
 	printf '%s\n' 'Name: cmemcache' 'Description: memcached client' 'Version: 0.1.0' \
 		'Libs: -L$(abspath $(@D)) -lcmemcache -lgcc_s -lpthread -lm -ldl' >$@

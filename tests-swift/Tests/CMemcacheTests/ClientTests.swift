@@ -35,6 +35,8 @@ private struct User: Codable, Equatable {
         #expect(try stored(Int8(7)) == Item(value: Data("7".utf8), flags: 2))
         #expect(try stored(true) == Item(value: Data("true".utf8), flags: 98304))
         #expect(try stored(2.5) == Item(value: Data("2.5".utf8), flags: 98304))
+        #expect(try stored(-0.0) == Item(value: Data("-0.0".utf8), flags: 98304))
+        #expect(try stored(Float(3)) == Item(value: Data("3.0".utf8), flags: 98304))
         #expect(try stored(Optional<Int>.none) == Item(value: Data("null".utf8), flags: 98304))
         #expect(try stored(Optional(5)) == Item(value: Data("5".utf8), flags: 2))
         #expect(try stored([1, 2]) == Item(value: Data("[1,2]".utf8), flags: 98304))
@@ -97,6 +99,17 @@ private struct User: Codable, Equatable {
         let json = #"{"name": "Ada", "visits": 1, "score": 1, "role": "guest", "tags": []}"#
         try client.strings.set("user", json, flags: 98304)
         #expect(try client.get("user") == User(name: "Ada", visits: 1, score: 1, role: .guest, tags: []))
+    }
+
+    @Test("bytes of a client without flags are read as text, and memcached's own counters as integers")
+    func flagless() throws {
+        try client.strings.set("text", "grüße")
+        #expect(try client.get("text") == "grüße")
+        #expect(try client.incr("made", by: 1, initial: 41) == 41)
+        #expect(try client.incr("made") == 42)
+        #expect(try client.get("made") == 42)
+        try client.strings.set("broken", Data([0xff]))
+        #expect(try failure { () throws(CacheError) in _ = try client.get("broken", as: String.self) }.code == .undecodableValue)
     }
 
     @Test("a value that is not of the type names key and flags, and the connection stays right")

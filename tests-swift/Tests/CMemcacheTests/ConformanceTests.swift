@@ -124,6 +124,8 @@ import Testing
         switch value {
         case .integer(let number): try client.set("k", number)
         case .natural(let number): try client.set("k", number)
+        case .float(let number): try client.set("k", number)
+        case .boolean(let flag): try client.set("k", flag)
         case .text(let text): try client.set("k", text)
         case .bytes(let bytes): try client.set("k", bytes)
         case .null: try client.set("k", Value?.none)
@@ -272,7 +274,7 @@ import Testing
     @Test("options have their defaults")
     func defaults() throws {
         let options = ClientOptions()
-        func millis(_ time: Duration) -> String { "\(time.components.seconds * 1000 + time.components.attoseconds / 1_000_000_000_000_000)" }
+        func millis(_ time: Duration) -> String { "\(time.wholeMilliseconds)" }
         let ours = [
             "protocol": "\(options.protocol)", "placement": "\(options.placement)", "failover": "\(options.failover)",
             "timeout_ms": millis(options.timeout), "connect_timeout_ms": millis(options.connectTimeout),

@@ -58,6 +58,11 @@ struct ValueCodec: Sendable {
             return Item(value: Data(bytes), flags: Flags.bytes)
         case let integer as any BinaryInteger:
             return Item(value: Data(integer.description.utf8), flags: Flags.integer)
+        // With its fraction, and a zero's sign: languages that go by the text take 3 for an integer.
+        case let number as Double where number.isFinite:
+            return Item(value: Data(number.description.utf8), flags: Flags.portable)
+        case let number as Float where number.isFinite:
+            return Item(value: Data(number.description.utf8), flags: Flags.portable)
         case let optional as any OptionalValue:
             if let wrapped = optional.wrapped as? any Encodable {
                 return try plain(wrapped, key: key)
@@ -116,6 +121,13 @@ struct ValueCodec: Sendable {
         case Flags.bytes:
             if let bytes = item.value as? V ?? [UInt8](item.value) as? V {
                 return bytes
+            }
+            // Bytes may be text to a client without flags, and a number to memcached, which makes counters with flags 0.
+            if type == String.self, let text = String(exactly: item.value) as? V {
+                return text
+            }
+            if type is any FixedWidthInteger.Type {
+                return try integer(type, item.value, fault)
             }
             throw fault.undecodable("it holds bytes")
         case Flags.text:
