@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import itertools
@@ -161,6 +162,9 @@ def test_compression_is_as_the_vectors_say(server: Memcached) -> None:
     with cmemcache.Client([server.address], errors="raise", portable=True, server_max_value_length=0) as client:
 
         def run(case: dict[str, Any]) -> None:
+            if "stream" in case:
+                read_stream(server, case)
+                return
             value = value_of(case["value"])
             client.set("k", value, min_compress_len=max(case["compress_from"] - 1, 0))
             stored = server.raw("k")
@@ -173,6 +177,41 @@ def test_compression_is_as_the_vectors_say(server: Memcached) -> None:
             assert client.get("k") == value
 
         each_vector("compression.json", run)
+
+
+def read_stream(server: Memcached, case: dict[str, Any]) -> None:
+    server.put("k", base64.b64decode(case["stream"]), case["flags"])
+    cap = case["cap"]
+    with cmemcache.Client([server.address], errors="raise", max_decompressed_size=cap) as client:
+        if "error" not in case:
+            assert client.get("k") == value_of(case["value"])
+            return
+        with fails_with(case["error"]) as caught:
+            client.get("k")
+        assert all(word in str(caught.value) for word in ("'k'", str(cap), "max_decompressed_size"))
+
+
+def test_signed_values_are_as_the_vectors_say(server: Memcached) -> None:
+    def run(case: dict[str, Any]) -> None:
+        key, keys = case["key"], [bytes_of(one) for one in case["signing_keys"]]
+        server.put(key, bytes_of(case["stored"]), case["flags"])
+        with cmemcache.Client([server.address], signing_key=keys) as client:
+            if "error" in case:
+                for read in (client.get, client.gets_with_token, lambda key: client.gat(key, 60)):
+                    with fails_with(case["error"]) as caught:
+                        read(key)
+                    assert all(word in str(caught.value) for word in (repr(key), "signing_key", "delete it"))
+                return
+            value = client.get(key)
+            with cmemcache.StringClient([server.address]) as plain:
+                plain.set(key, bytes_of(case["value"]), flags=case["value_flags"])
+            with cmemcache.Client([server.address]) as unsigned:
+                assert same(value, unsigned.get(key))
+            if case["writes"]:
+                client.set(key, value, portable=case["value_flags"] == cmemcache.FLAG_PORTABLE)
+                assert server.raw(key) == (bytes_of(case["stored"]), case["flags"])
+
+    each_vector("signing.json", run)
 
 
 @dataclasses.dataclass

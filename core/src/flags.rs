@@ -19,3 +19,5 @@ pub const PORTABLE: u32 = 0x18000;
 pub const JAVA: u32 = 0x28000;
 /// Marks an item under an anti-stampede lease: it holds no value. Reserved.
 pub const LEASE: u32 = 0x48000;
+/// A signed value, its own flags within: read with a signing key only; see [`Signer`](crate::Signer).
+pub const SIGNED: u32 = 0x88000;

@@ -4,7 +4,8 @@
 //! `key`, `item`, `error`, `config` and `address` are plain data. `proto` turns requests into bytes and bytes into replies
 //! without doing any input or output; `placement` chooses a server for a key and knows nothing else. `conn` holds one
 //! connection and the only place that sleeps; `server` one server's connections, health and counters; `cluster` all of them;
-//! `drive` is the one loop that moves a call forward, `batch` and `client` the operations. `ffi` is the face towards other
+//! `drive` is the one loop that moves a call forward, `batch` and `client` the operations. `signing` is beside them: values
+//! pass through it before and after a call. `ffi` is the face towards other
 //! languages.
 
 mod address;
@@ -25,6 +26,7 @@ mod metrics;
 mod placement;
 mod proto;
 mod server;
+mod signing;
 
 pub use address::{Address, ServerSpec, DEFAULT_PORT, MAX_WEIGHT};
 pub use client::{Client, Create, Each, ServerReply};
@@ -34,6 +36,7 @@ pub use item::{Exptime, Item, ItemMetadata, StoreMode, StoreOutcome};
 pub use item::{FIRST_ABSOLUTE_EXPTIME, LAST_EXPTIME, MAX_RELATIVE_EXPTIME};
 pub use key::{Key, KeyEncoding, MAX_BINARY_KEY_LENGTH, MAX_KEY_LENGTH};
 pub use metrics::{ServerMetrics, ServerState};
+pub use signing::{Signer, MIN_SIGNING_KEY_LENGTH};
 
 #[cfg(feature = "ffi")]
 #[doc(hidden)]

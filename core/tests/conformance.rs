@@ -7,7 +7,7 @@ mod support;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cmemcache::{flags, Config, ErrorKind, Exptime, KeyEncoding, Result, StoreOutcome, WireProtocol};
+use cmemcache::{flags, Config, ErrorKind, Exptime, KeyEncoding, Result, Signer, StoreOutcome, WireProtocol};
 use serde_json::Value;
 use support::{bytes, client, config, each_vector, failure, Memcached};
 
@@ -102,10 +102,41 @@ fn flags_are_those_of_the_registry() {
             "FLAG_PORTABLE" => flags::PORTABLE,
             "FLAG_JAVA" => flags::JAVA,
             "FLAG_LEASE" => flags::LEASE,
+            "FLAG_SIGNED" => flags::SIGNED,
             other => panic!("there is no constant for {other}"),
         };
         assert_eq!(case["flags"], ours);
     });
+}
+
+#[test]
+fn signed_values_are_opened_and_all_others_refused() {
+    each_vector("signing.json", |case| {
+        let keys: Vec<_> = case["signing_keys"].as_array().unwrap().iter().map(bytes).collect();
+        let signer = Signer::new(&keys).unwrap();
+        let (key, stored) = (bytes(&case["key"]), bytes(&case["stored"]));
+        let flags = u32::try_from(case["flags"].as_u64().unwrap()).unwrap();
+        let opened = signer.open(&key, &stored, flags);
+        if case["error"].is_string() {
+            return assert_eq!(opened, None);
+        }
+        let (value, value_flags) = opened.expect("a value");
+        assert_eq!(value, bytes(&case["value"]));
+        assert_eq!(case["value_flags"], value_flags);
+        if case["writes"] == true {
+            assert_eq!(signer.seal(&key, value, value_flags).unwrap(), stored);
+        }
+    });
+}
+
+#[test]
+fn a_signer_wants_keys_that_cannot_be_guessed_and_tells_them_to_nobody() {
+    failure(Signer::new::<&str>([]), ErrorKind::InvalidArgument);
+    failure(Signer::new(["long enough to be one", "15 bytes of key"]), ErrorKind::InvalidArgument);
+    let signer = Signer::new(["16 bytes of a key"]).unwrap();
+    assert!(!format!("{signer:?}").contains("16 bytes"));
+    failure(signer.seal(&[b'k'; 251], b"value", 0), ErrorKind::InvalidArgument);
+    assert_eq!(signer.open(&[b'k'; 251], &[0; 64], flags::SIGNED), None);
 }
 
 #[test]

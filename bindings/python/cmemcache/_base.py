@@ -14,6 +14,7 @@ from ._errors import (
     CacheError,
     KeyTypeError,
     UnavailableError,
+    UntrustedValueError,
     ValueDecodeError,
     ValueTooLargeError,
     from_generated,
@@ -185,8 +186,8 @@ class BaseClient:
             sys.stderr.write(f"MemCached: {str}\n")
 
     def _report(self, error: CacheError) -> None:
-        """Raises the error, or tells the debug log and returns."""
-        if self._raising:
+        """Raises the error, or tells the debug log and returns. That somebody tampers with the cache is raised always."""
+        if self._raising or _is_untrusted(error):
             raise error
         self.debuglog(error)
 
@@ -290,6 +291,12 @@ class BaseClient:
             if self._raising:
                 raise
             return Batch.failed(error, count)
+
+
+def _is_untrusted(error: CacheError) -> bool:
+    if isinstance(error, BatchError):
+        return any(isinstance(one, UntrustedValueError) for one in error.errors.values())
+    return isinstance(error, UntrustedValueError)
 
 
 def _translated(operation: Callable[..., _T], *arguments: Any) -> _T:

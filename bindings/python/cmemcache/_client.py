@@ -8,22 +8,25 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional, Union
 
-from . import _packed
+from . import _packed, _restricted
 from ._base import FAILED
 from ._dialects import CODECS
 from ._errors import (
     CacheError,
+    InvalidArgumentError,
     NoServersError,
     ServerDownError,
     ValueDecodeError,
     ValueTooLargeError,
 )
 from ._expiry import Expiry, seconds_of
-from ._keys import MAX_KEY_LENGTH, KeyRules, cmemcache_hash
+from ._keys import MAX_KEY_LENGTH, KeyRules, cmemcache_hash, prefix_bytes
 from ._legacy import LegacyClient
+from ._numbers import whole
 from ._options import Dialect, Errors, Failover, Placement, WireProtocol, choice, core_hash, core_options
 from ._servers import ServerSpec
-from ._values import Codec, Pickling, Serializer, SerializerCodec
+from ._signing import Signer, SigningKeys
+from ._values import MAX_DECOMPRESSED_SIZE, Codec, Pickling, Serializer, SerializerCodec
 
 
 class Client(LegacyClient):
@@ -44,7 +47,7 @@ class Client(LegacyClient):
     - `servers`: a list of server strings or tuples (string, weight); see `set_servers`.
     - `debug`: whether failures are written to standard error.
     - `pickleProtocol`, `pickler`, `unpickler`, `pload`, `pid`: how objects are pickled; the last two are the persistent_load
-      and persistent_id of the pickle module.
+      and persistent_id of the pickle module. `unpickler="restricted"` reads only what is `allowed`.
     - `compressor`, `decompressor`: functions from bytes to bytes.
     - `server_max_key_length`: a limit below the protocol's 250 bytes.
     - `server_max_value_length`: largest value in bytes that is sent, 0 for no limit; None is the module's
@@ -62,6 +65,12 @@ class Client(LegacyClient):
     - `dialect`: whose encoding to read and write; see `Dialect`.
     - `portable`: store what has no form of its own as JSON for other languages, not as a pickle.
     - `serializer`: a `Serializer` in the place of all encoding and compression.
+    - `signing_key`: bytes, 16 or more, or a list of such: values are signed with the first, and only values that one of them
+      signed are read. `incr`, `decr`, `append` and `prepend` then raise UnsupportedError. See docs/security.md.
+    - `allowed`: for `unpickler="restricted"`, the classes and functions that pickles may name beside those of builtins,
+      collections, datetime, decimal, fractions and uuid that hold values.
+    - `max_decompressed_size`: bytes, 1 to 2^30, beyond which a value is not decompressed; a `decompressor` of yours is not
+      told.
     - `key_prefix`: put in front of every key, before it is hashed and sent.
     - `protocol`, `placement`, `failover`: see the enums of these names; their values are taken too.
     - `connect_timeout`: longest time for one attempt to connect, in seconds; `socket_timeout` if it is not given.
@@ -74,7 +83,7 @@ class Client(LegacyClient):
         debug: Any = 0,
         pickleProtocol: int = 0,
         pickler: Callable[..., Any] = pickle.Pickler,
-        unpickler: Callable[..., Any] = pickle.Unpickler,
+        unpickler: Union[Callable[..., Any], str] = pickle.Unpickler,
         compressor: Callable[[bytes], bytes] = zlib.compress,
         decompressor: Callable[[bytes], bytes] = zlib.decompress,
         pload: Optional[Callable[[Any], Any]] = None,
@@ -92,6 +101,9 @@ class Client(LegacyClient):
         dialect: Union[Dialect, str] = Dialect.PYTHON_MEMCACHED,
         portable: bool = False,
         serializer: Optional[Serializer] = None,
+        signing_key: Optional[SigningKeys] = None,
+        allowed: Iterable[Any] = (),
+        max_decompressed_size: int = MAX_DECOMPRESSED_SIZE,
         key_prefix: Union[str, bytes] = b"",
         connect_timeout: Optional[float] = None,
         failure_limit: int = 3,
@@ -110,14 +122,16 @@ class Client(LegacyClient):
             module.SERVER_MAX_VALUE_LENGTH if server_max_value_length is None else server_max_value_length
         )
         if serializer is None:
-            pickling = Pickling(pickleProtocol, pickler, unpickler, pload, pid)
+            pickling = Pickling(pickleProtocol, pickler, _unpickler(unpickler, allowed), pload, pid)
             kind = CODECS[choice(Dialect, "dialect", dialect)]
-            codec: Codec = kind(pickling, compressor, decompressor, portable)
+            cap = whole("max_decompressed_size", max_decompressed_size, 1, 1 << 30)
+            codec: Codec = kind(pickling, compressor, decompressor, portable, cap)
         else:
             codec = SerializerCodec(serializer)
         self._codec = codec
         self._encode = codec.encode
         self._decode = codec.decode
+        self._signer = None if signing_key is None else Signer(signing_key)
         options = core_options(
             protocol=protocol,
             placement=placement,
@@ -185,7 +199,7 @@ class Client(LegacyClient):
         """
         originals = list(keys)
         batch = self._run_batch(_packed.GET_MULTI, originals, key_prefix, timeout)
-        if batch.complete:
+        if batch.complete and self._signer is None:
             try:
                 return dict(zip(originals, self._codec.decode_many(batch.values, batch.flags)))
             except ValueDecodeError:
@@ -197,7 +211,11 @@ class Client(LegacyClient):
             if status:
                 continue
             try:
-                values[key] = self._decode(data, flags)
+                if self._signer is None:
+                    values[key] = self._decode(data, flags)
+                else:
+                    wire_key = self._wire_key_of_batch(key, key_prefix)
+                    values[key] = self._decode(*self._signer.open(wire_key, data, flags))
             except ValueDecodeError as error:
                 errors[key] = error.of(key, flags)
                 values[key] = None
@@ -207,10 +225,19 @@ class Client(LegacyClient):
 
     def _load(self, key: object, data: bytes, flags: int) -> Any:
         try:
-            return self._decode(data, flags)
+            if self._signer is None:
+                return self._decode(data, flags)
+            return self._decode(*self._signer.open(self._wire_key(key), data, flags))
         except ValueDecodeError as error:
             self._report(error.of(key, flags))
             return None
+
+    def _wire_key(self, key: object) -> bytes:
+        """The key as the server sees it, which signatures cover."""
+        return self._rules.core_prefix + self._rules.read(key)[0]
+
+    def _wire_key_of_batch(self, key: object, key_prefix: Union[str, bytes]) -> bytes:
+        return self._rules.core_prefix + self._rules.read_of_batch(key, prefix_bytes(key_prefix))[0]
 
     # Storing
 
@@ -321,6 +348,10 @@ class Client(LegacyClient):
         token: Optional[int] = None,
     ) -> int:
         data, flags = self._encode(value, min_compress_len, portable)
+        if self._signer is not None:
+            if operation in (_packed.APPEND, _packed.PREPEND):
+                raise self._signer.refuse("append" if operation == _packed.APPEND else "prepend")
+            data, flags = self._signer.seal(self._wire_key(key), data, flags)
         if 0 < self.server_max_value_length < len(data):
             self._report(self._too_large(data))
             return 0
@@ -345,6 +376,9 @@ class Client(LegacyClient):
         limit = self.server_max_value_length
         keys = list(mapping)
         values, flags = self._codec.encode_many(list(mapping.values()), min_compress_len, portable)
+        if self._signer is not None:
+            wire_keys = [self._wire_key_of_batch(key, key_prefix) for key in keys]
+            values, flags = self._signer.seal_many(wire_keys, values, flags)
         missing: list[Any] = []
         errors: dict[Any, CacheError] = {}
         if 0 < limit < max(map(len, values), default=0):
@@ -409,6 +443,8 @@ class Client(LegacyClient):
         With `initial` a missing item is made with that value and `time`, and `initial` is returned. Raises a ValueError, in
         a quiet client too, if the value is no such number (NotNumericError) or `delta` is none of 0 to 2^64-1.
         """
+        if self._signer is not None:
+            raise self._signer.refuse("incr")
         return self._count(_packed.INCR, key, _number(delta), initial, time, timeout)
 
     def decr(
@@ -422,7 +458,19 @@ class Client(LegacyClient):
         timeout: Optional[float] = None,
     ) -> Optional[int]:
         """Subtracts from a decimal number of 64 bits, stopping at 0, and returns the rest; otherwise as `incr`."""
+        if self._signer is not None:
+            raise self._signer.refuse("decr")
         return self._count(_packed.DECR, key, _number(delta), initial, time, timeout)
+
+
+def _unpickler(given: Union[Callable[..., Any], str], allowed: Iterable[Any]) -> Callable[..., Any]:
+    if given == "restricted":
+        return _restricted.unpickler(allowed)
+    if not callable(given):
+        raise InvalidArgumentError(f"unpickler of {given!r} is neither 'restricted' nor a class")
+    if list(allowed):
+        raise InvalidArgumentError("allowed is for unpickler='restricted': another unpickler has its own rules")
+    return given
 
 
 def _number(delta: Any) -> Any:

@@ -23,14 +23,16 @@
     │   ├── ServerError
     │   └── AuthError
     ├── ValueDecodeError (ValueError)         a stored value that cannot be read
-    │   └── ForeignValueError                 in the form of another writer
-    │       └── UnknownFlagsError             whoever that is
+    │   ├── ForeignValueError                 in the form of another writer
+    │   │   └── UnknownFlagsError             whoever that is
+    │   └── UntrustedValueError               refused for safety; raised by quiet clients too
+    │       └── ForbiddenClassError           a pickle of something that is not allowed
     ├── BatchError                            some keys of a batch failed
     └── InternalError                         a defect of this library
 
 A quiet client, which is the default, turns every `UnavailableError`, `ValueTooLargeError`, `ValueDecodeError` and
-`BatchError` into a plain result; `errors="raise"` lets them through. A miss, a value that was not stored and a cas conflict
-are results in both.
+`BatchError` into a plain result; `errors="raise"` lets them through, and an `UntrustedValueError` is raised in both. A miss,
+a value that was not stored and a cas conflict are results in both.
 """
 
 from __future__ import annotations
@@ -131,7 +133,7 @@ class ClosedError(CacheError):
 
 
 class UnsupportedError(CacheError):
-    """The server's protocol has no such operation."""
+    """The server's protocol, or a client with a signing key, has no such operation."""
 
     kind = "unsupported"
 
@@ -217,6 +219,31 @@ class UnknownFlagsError(ForeignValueError):
     """A stored value whose flags mean nothing in this client's dialect."""
 
     kind = "unknown_flags"
+
+
+class UntrustedValueError(ValueDecodeError):
+    """A stored value that is not signed with one of the client's keys, or, as its subclass, is a pickle that is not allowed.
+
+    Raised by quiet clients too: somebody writes to the cache who should not, or the programs that share it disagree.
+    """
+
+    kind = "untrusted_value"
+
+
+class ForbiddenClassError(UntrustedValueError):
+    """A pickle, read with `unpickler="restricted"`, of something that is not allowed; `name` says of what.
+
+    It was neither imported nor called.
+    """
+
+    kind = "forbidden_class"
+
+    def __init__(self, detail: str, flags: int = 0, key: object = None, name: Optional[str] = None) -> None:
+        super().__init__(detail, flags, key)
+        self.name = name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.detail, self.flags, self.key, self.name))
 
 
 class BatchError(CacheError):

@@ -13,21 +13,22 @@ _MAX_SECONDS = 3600
 
 def uint32(name: str, value: Any) -> int:
     """An unsigned number of 32 bits; `name` is for the error."""
-    return _whole(name, value, 2**32 - 1)
+    return whole(name, value, 0, 2**32 - 1)
 
 
 def uint64(name: str, value: Any) -> int:
     """An unsigned number of 64 bits; `name` is for the error."""
-    return _whole(name, value, 2**64 - 1)
+    return whole(name, value, 0, 2**64 - 1)
 
 
-def _whole(name: str, value: Any, limit: int) -> int:
+def whole(name: str, value: Any, least: int, limit: int) -> int:
+    """A whole number from `least` to `limit`; `name` is for the error."""
     try:
         number = operator.index(value)
     except TypeError:
         raise InvalidArgumentError(f"{name} must be a whole number, not {value!r}") from None
-    if not 0 <= number <= limit:
-        raise InvalidArgumentError(f"{name} of {number} is not in 0 to {limit}")
+    if not least <= number <= limit:
+        raise InvalidArgumentError(f"{name} of {number} is not in {least} to {limit}")
     return number
 
 

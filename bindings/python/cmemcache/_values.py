@@ -21,7 +21,7 @@ from io import BytesIO
 from typing import Any, Callable, Optional, Protocol, TypeVar
 
 from . import _portable
-from ._errors import ForeignValueError, UnknownFlagsError, ValueDecodeError
+from ._errors import ForeignValueError, UnknownFlagsError, UntrustedValueError, ValueDecodeError
 from ._flags import (
     FLAG_BYTES,
     FLAG_INTEGER,
@@ -30,6 +30,7 @@ from ._flags import (
     FLAG_LONG,
     FLAG_PICKLE,
     FLAG_PORTABLE,
+    FLAG_SIGNED,
     FLAG_TEXT,
     FLAG_ZLIB,
 )
@@ -37,6 +38,9 @@ from ._numbers import uint32
 from ._packed import flags_field
 
 _T = TypeVar("_T")
+
+#: 64 times memcached's largest item as it comes: what zlib has not made much smaller than text usually gets fits.
+MAX_DECOMPRESSED_SIZE = 64 << 20
 
 _JAVA = "a Java object, which only Kotlin and Java can read"
 _WAY_OUT = "store it there as text, bytes, integer or JSON, or read its bytes with StringClient.getflags"
@@ -130,10 +134,11 @@ class Codec:
         compressor: Callable[[bytes], bytes] = zlib.compress,
         decompressor: Callable[[bytes], bytes] = zlib.decompress,
         portable: bool = False,
+        max_decompressed_size: int = MAX_DECOMPRESSED_SIZE,
     ) -> None:
         self.pickling = Pickling() if pickling is None else pickling
         self._compressor = compressor
-        self._decompressor = decompressor
+        self._decompressor = _capped_zlib(max_decompressed_size) if decompressor is zlib.decompress else decompressor
         self._portable = portable
 
     def encode(self, value: Any, min_compress_len: int = 0, portable: Optional[bool] = None) -> tuple[bytes, int]:
@@ -173,6 +178,8 @@ class Codec:
             raise foreign(_JAVA if flags == FLAG_JAVA else f"{_JAVA}, as spymemcached and xmemcached write it", flags)
         if flags == FLAG_LEASE:
             raise foreign("the marker of a lease, no value", flags)
+        if flags == FLAG_SIGNED:
+            raise foreign("signed, which only a client with the signing_key can read", flags)
         return self.decode_typed(data, flags)
 
     def encode_many(
@@ -238,10 +245,27 @@ def foreign(what: str, flags: int) -> ForeignValueError:
     return ForeignValueError(f"it is {what}; {_WAY_OUT}", flags)
 
 
+def _capped_zlib(limit: int) -> Callable[[bytes], bytes]:
+    """`zlib.decompress` that stops beyond this many bytes: a stream of a thousandth of them may be all there is to it."""
+
+    def decompress(data: bytes) -> bytes:
+        stream = zlib.decompressobj()
+        found = stream.decompress(data, limit + 1)
+        if len(found) > limit:
+            raise ValueError(f"decompresses to more than {limit} bytes, the client's max_decompressed_size")
+        if not stream.eof:
+            raise ValueError("is no whole zlib stream")
+        return found
+
+    return decompress
+
+
 def attempt(read: Callable[[bytes], _T], data: bytes, flags: int, *errors: type[Exception]) -> _T:
     """What `read` makes of the bytes; any of these errors becomes a ValueDecodeError."""
     try:
         return read(data)
+    except UntrustedValueError:
+        raise
     except errors as error:
         raise malformed(error, flags) from error
 

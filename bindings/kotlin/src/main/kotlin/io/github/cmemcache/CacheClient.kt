@@ -23,13 +23,19 @@ public sealed class CacheClient(internal val core: Core) : AutoCloseable {
     public fun deleteMulti(keys: Collection<String>): MultiResult<Boolean> = core.deleteMulti(keys.toList())
 
     /** Puts bytes behind the present value; `NotStored` if there is none. Flags and expiry stay. */
-    public fun append(key: String, value: ByteArray): StoreOutcome = core.extend(APPEND, key, value)
+    public fun append(key: String, value: ByteArray): StoreOutcome {
+        refuseIfSigned("append")
+        return core.extend(APPEND, key, value)
+    }
 
     /** Puts UTF-8 text behind the present value; `NotStored` if there is none. Flags and expiry stay. */
     public fun append(key: String, value: String): StoreOutcome = append(key, utf8(value))
 
     /** Puts bytes in front of the present value; `NotStored` if there is none. Flags and expiry stay. */
-    public fun prepend(key: String, value: ByteArray): StoreOutcome = core.extend(PREPEND, key, value)
+    public fun prepend(key: String, value: ByteArray): StoreOutcome {
+        refuseIfSigned("prepend")
+        return core.extend(PREPEND, key, value)
+    }
 
     /** Puts UTF-8 text in front of the present value; `NotStored` if there is none. Flags and expiry stay. */
     public fun prepend(key: String, value: String): StoreOutcome = prepend(key, utf8(value))
@@ -66,10 +72,14 @@ public sealed class CacheClient(internal val core: Core) : AutoCloseable {
         count(DECR, key, delta, initial, expiry.toExptime())!!
 
     private fun count(operation: Int, key: String, delta: Long, initial: Long?, exptime: Long): Long? {
+        refuseIfSigned(if (operation == INCR) "incr" else "decr")
         if (delta < 0) throw InvalidArgumentException("delta of $delta is not in 0 to ${Long.MAX_VALUE}")
         if (initial != null && initial < 0) throw InvalidArgumentException("initial of $initial is not in 0 to ${Long.MAX_VALUE}")
         return core.count(operation, key, delta, initial, exptime)
     }
+
+    /** Throws [UnsupportedException] if the server would change a signed value. */
+    internal open fun refuseIfSigned(operation: String) {}
 
     /** Gives an item a new expiry; false on a miss. */
     public fun touch(key: String, expiry: Duration): Boolean = core.touch(key, expiry.toExptime())

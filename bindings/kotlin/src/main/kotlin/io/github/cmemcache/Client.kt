@@ -39,7 +39,7 @@ public class Client private constructor(private val codec: Codec, core: Core) : 
         servers: List<ServerSpec>,
         options: ClientOptions = ClientOptions(),
         values: ValueOptions = ValueOptions(),
-    ) : this(codec(values), Core.open(servers, options))
+    ) : this(codec(values, options), Core.open(servers, options))
 
     /** Makes a client of servers at these addresses, each of weight 1; see [ServerSpec.address] for their form. */
     @JvmOverloads
@@ -199,6 +199,16 @@ public class Client private constructor(private val codec: Codec, core: Core) : 
     internal fun <T : Any> storeMulti(entries: Map<String, T?>, expiry: Duration, type: ValueType<T>): MultiResult<StoreOutcome> {
         val snapshot = entries.toList()
         return core.setMulti(snapshot.map { it.first }, snapshot.map { (key, value) -> codec.encode(key, value, type) }, expiry.toExptime())
+    }
+
+    override fun refuseIfSigned(operation: String) {
+        if (codec is SignedCodec) {
+            throw UnsupportedException(
+                "$operation would leave a value without its signature: a client with signingKeys cannot do it; use a client without, " +
+                    "under other keys",
+                null,
+            )
+        }
     }
 
     private fun storeObject(operation: Int, key: String, value: Any?, expiry: java.time.Duration?): StoreOutcome =

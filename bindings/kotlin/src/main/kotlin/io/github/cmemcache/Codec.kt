@@ -13,7 +13,13 @@ internal interface Codec {
     fun <T : Any> decode(key: String, item: Item, type: ValueType<T>): T?
 }
 
-internal fun codec(options: ValueOptions): Codec {
+internal fun codec(options: ValueOptions, keys: ClientOptions): Codec {
+    val plain = codec(options)
+    if (options.signingKeys.isEmpty()) return plain
+    return SignedCodec(plain, options.signingKeys) { encodeKey(keys.keyPrefix, keys.keyCharset) + encodeKey(it, keys.keyCharset) }
+}
+
+private fun codec(options: ValueOptions): Codec {
     if (options.compressFrom < 0) throw InvalidArgumentException("compressFrom of ${options.compressFrom} is not in 0 to ${Int.MAX_VALUE}")
     if (options.maxDecompressedSize !in 1..MAX_VALUE_SIZE) {
         throw InvalidArgumentException("maxDecompressedSize of ${options.maxDecompressedSize} is not in 1 to $MAX_VALUE_SIZE")

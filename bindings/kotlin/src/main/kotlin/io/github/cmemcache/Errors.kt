@@ -29,7 +29,7 @@ public enum class Phase {
  *   the caller   KeyTooLong, KeyCharacter, InvalidArgument, ValueTooLarge, NoServers, Closed, NotNumeric
  *   the network  ServerDown, Timeout, Disconnected
  *   the server   Protocol, ServerError, Auth, Unsupported
- *   the value    ForeignValue, UndecodableValue, ForbiddenClass     (only from Client, which decodes)
+ *   the value    ForeignValue, UndecodableValue, ForbiddenClass, UntrustedValue     (only from Client, which decodes)
  *   the set-up   NativeLibrary                                      (only from the constructors)
  *   this library InternalError
  * ```
@@ -87,7 +87,7 @@ public class ServerErrorException internal constructor(message: String, server: 
 /** The server wants credentials, or refused them. */
 public class AuthException internal constructor(message: String, server: String?) : CacheException(message, server)
 
-/** The server's protocol has no such operation. */
+/** The server's protocol, or a client with signing keys, has no such operation. */
 public class UnsupportedException internal constructor(message: String, server: String?) : CacheException(message, server)
 
 /** incr or decr on a value that is not a decimal number. */
@@ -122,6 +122,15 @@ public class UndecodableValueException internal constructor(
  * @property className the name of the class.
  */
 public class ForbiddenClassException internal constructor(message: String, public val key: String, public val className: String) :
+    CacheException(message)
+
+/**
+ * The value is not signed, or not with one of the client's signing keys for this key. None of it was read.
+ *
+ * @property key the key it is stored under.
+ * @property flags its client flags.
+ */
+public class UntrustedValueException internal constructor(message: String, public val key: String, public val flags: Int) :
     CacheException(message)
 
 /** The native library is missing, does not load on this platform, or is of another version than this jar. */

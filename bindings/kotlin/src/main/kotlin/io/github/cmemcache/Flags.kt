@@ -33,4 +33,7 @@ public object Flags {
 
     /** Marks an item under an anti-stampede lease: it holds no value. Reserved. */
     public const val LEASE: Int = 0x48000
+
+    /** A signed value, its own flags within: read with [ValueOptions.signingKeys] only. */
+    public const val SIGNED: Int = 0x88000
 }

@@ -97,6 +97,7 @@ internal class PortableCodec(private val options: ValueOptions, private val obje
             form == Flags.PICKLE ->
                 "a Python pickle, written by a Python client: only Python can read it. Store it from Python in a portable form " +
                     "(str, bytes, int, or with portable=True), or read its bytes with StringClient"
+            form == Flags.SIGNED -> "a signed value, which only a client with the signingKeys reads (ValueOptions)"
             form == Flags.LEASE -> "the marker of a lease, no value. Read its bytes with StringClient"
             else -> "a form that this client does not know. Read its bytes with StringClient"
         }

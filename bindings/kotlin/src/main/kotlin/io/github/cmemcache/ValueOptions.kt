@@ -30,6 +30,9 @@ public enum class Dialect {
  *   default ones: the boxes of java.lang, java.time and the collections of java.util. List only classes that are harmless to
  *   create from hostile bytes.
  * @property json writes and reads `@Serializable` classes, lists and maps.
+ * @property signingKeys keys of 16 bytes or more: values are signed with the first, and only values that one of them signed are
+ *   read; another is an [UntrustedValueException]. `incr`, `decr`, `append` and `prepend` then throw [UnsupportedException]. Empty:
+ *   nothing is signed.
  */
 public data class ValueOptions(
     val dialect: Dialect = Dialect.PORTABLE,
@@ -37,6 +40,7 @@ public data class ValueOptions(
     val maxDecompressedSize: Int = 64 shl 20,
     val javaClasses: Set<String> = emptySet(),
     val json: Json = DEFAULT_JSON,
+    val signingKeys: List<ByteArray> = emptyList(),
 ) {
     /** Sets options one by one, for Java. What is not set keeps its default. */
     public class Builder internal constructor() {
@@ -44,7 +48,11 @@ public data class ValueOptions(
 
         /** See [ValueOptions.dialect]; sets [ValueOptions.compressFrom] to the dialect's default too. */
         public fun dialect(dialect: Dialect): Builder =
-            with { ValueOptions(dialect, maxDecompressedSize = maxDecompressedSize, javaClasses = javaClasses, json = json) }
+            with {
+                ValueOptions(
+                    dialect, maxDecompressedSize = maxDecompressedSize, javaClasses = javaClasses, json = json, signingKeys = signingKeys,
+                )
+            }
 
         /** See [ValueOptions.compressFrom]. */
         public fun compressFrom(bytes: Int): Builder = with { copy(compressFrom = bytes) }
@@ -57,6 +65,9 @@ public data class ValueOptions(
 
         /** See [ValueOptions.json]. */
         public fun json(json: Json): Builder = with { copy(json = json) }
+
+        /** See [ValueOptions.signingKeys]. */
+        public fun signingKeys(vararg keys: ByteArray): Builder = with { copy(signingKeys = keys.toList()) }
 
         /** The options. Ranges are checked when a client is made with them. */
         public fun build(): ValueOptions = options

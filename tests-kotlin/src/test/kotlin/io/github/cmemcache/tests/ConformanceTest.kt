@@ -200,6 +200,60 @@ class ConformanceTest {
         }
     }
 
+    @Test
+    fun `signed values are as the vectors say`() = eachVector("signing.json") { case ->
+        val key = case.text("key")
+        val stored = bytesOf(case.getValue("stored"))
+        strings.set(key, stored, flags = case.getValue("flags").jsonPrimitive.int)
+        val values = ValueOptions(signingKeys = case.getValue("signing_keys").jsonArray.map(::bytesOf))
+        Client(server.address, values = values).use { client ->
+            val error = case.textOrNull("error")
+            if (error != null) {
+                assertContains(failsWith(error) { client.get<Any>(key) }.message!!, "'$key'")
+                failsWith(error) { client.gets<Any>(key) }
+                failsWith(error) { client.getMulti<Any>(listOf(key)).orThrow() }
+            } else {
+                checkSigned(client, key, case, stored)
+            }
+        }
+    }
+
+    private fun checkSigned(client: Client, key: String, case: JsonObject, stored: ByteArray) {
+        val value = assertNotNull(client.get<Any>(key))
+        strings.set("plain", bytesOf(case.getValue("value")), flags = case.getValue("value_flags").jsonPrimitive.int)
+        Client(server.address).use { unsigned ->
+            val plain = unsigned.get<Any>("plain")
+            if (value is ByteArray) assertContentEquals(plain as ByteArray, value) else assertEquals(plain, value)
+        }
+        if (!case.getValue("writes").jsonPrimitive.boolean) return
+        for (store in listOf({ client.setObject(key, value) }, { client.setMultiObjects(mapOf(key to value)).orThrow() })) {
+            strings.delete(key)
+            store()
+            val found = assertNotNull(strings.get(key))
+            assertContentEquals(stored, found.value)
+            assertEquals(Flags.SIGNED, found.flags)
+        }
+    }
+
+    @Test
+    fun `a signing client covers the prefix and refuses what the server would change`() {
+        val values = ValueOptions(signingKeys = listOf("0123456789abcdef".toByteArray()))
+        Client(server.address, options = ClientOptions(keyPrefix = "a:"), values = values).use { client ->
+            client.set("k", "mine")
+            assertEquals("mine", client.withTimeout(20.seconds).get<String>("k"))
+            strings.set("a:j", strings.get("a:k")!!.value, flags = Flags.SIGNED)
+            failsWith("UntrustedValue") { client.get<String>("j") }
+            val refused = listOf(
+                failsWith("Unsupported") { client.incr("k") }, failsWith("Unsupported") { client.decr("k", 1, 1, 1.hours) },
+                failsWith("Unsupported") { client.append("k", "x") }, failsWith("Unsupported") { client.prepend("k", "x") },
+            )
+            refused.forEach { assertContains(it.message!!, "signingKeys") }
+        }
+        Client(server.address).use { assertContains(failsWith("ForeignValue") { it.get<String>("a:k") }.message!!, "signingKeys") }
+        val short = ValueOptions.builder().signingKeys("too short".toByteArray()).build()
+        assertContains(failsWith("InvalidArgument") { Client(server.address, values = short) }.message!!, "shorter than 16")
+    }
+
     @Serializable
     private data class Record(val name: String)
 
