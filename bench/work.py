@@ -104,7 +104,7 @@ def everything(language: str, is_quick: bool) -> list[Work]:
     """All work of a language, each kind once; a quick run leaves out what lies between."""
     kinds = [*basics(1)]
     if is_quick:
-        kinds += [*basics(4)[:1], *by_threads(1, (8, 32, 64)), *by_threads(4, (64,)), *by_batch((1, 10_000))]
+        kinds += [*basics(4)[:1], *by_threads(1, (8, 32, 64)), *by_threads(4, (64,)), *by_batch((1, 1000))]
         kinds += by_size((1, 10_000))
         servers = by_servers((1, 4, 16))
     else:
