@@ -60,6 +60,22 @@ mutants: ## break the core on purpose, in every way that core/tests/mutants hold
 	@$(NEED) rust memcached patch
 	make/bin/mutants
 
+.PHONY: fuzz
+fuzz: ## look for input that breaks a parser, FUZZ_SECONDS (300) for each; needs a nightly Rust and cargo-fuzz
+	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo "run: rustup toolchain install nightly; cargo install cargo-fuzz"; exit 1; }
+	cd core && for target in replies server_string; do \
+		mkdir -p fuzz/corpus/$$target && cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+			-max_total_time=$(or $(FUZZ_SECONDS),300) -max_len=65536 || exit 1; done
+
+# Tests leak what they compare on purpose, so leaks are left to tests/leaks.rs.
+.PHONY: sanitize
+sanitize: ## run the tests that reach unsafe code under AddressSanitizer; needs a nightly Rust
+	@$(NEED) memcached
+	@rustc +nightly --version >/dev/null 2>&1 || { echo "run: rustup toolchain install nightly"; exit 1; }
+	ASAN_OPTIONS=detect_leaks=0 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(TARGET)/sanitize \
+		cargo +nightly test -p cmemcache --features ffi --target $$(rustc -vV | sed -n 's/^host: //p') \
+		--lib --test hunt --test faults --test fork
+
 .PHONY: lint
 lint: build-python ## check formatting, warnings and types
 	cargo fmt --all --check

@@ -20,6 +20,9 @@ mod error;
 mod ffi;
 pub mod flags;
 mod fork;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod item;
 mod key;
 mod metrics;
