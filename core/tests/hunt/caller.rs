@@ -46,7 +46,7 @@ impl Tally {
         assert!(rules.errors.contains(&error.kind()), "{error:?}");
         if error.kind() == ErrorKind::ServerDown {
             // It fails at once: without a rest most operations of a restart would be such.
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::sleep(Duration::from_millis(20));
         }
         let count = if error.kind() == ErrorKind::Timeout { &self.timeouts } else { &self.breaks };
         count.fetch_add(1, Relaxed);

