@@ -1,6 +1,7 @@
 """A tour of the Python package on a real memcached: `make demo`.
 
-With MEMCACHED=host:port it uses that server, and leaves out the part that kills and restarts one.
+With MEMCACHED=host:port it uses that server, and leaves out the part that kills and restarts one. Where no memcached is
+installed it runs on the embedded one of cmemcache.testing, and says so.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 import memcache
 
 import cmemcache
+import cmemcache.testing
 
 
 @dataclasses.dataclass
@@ -32,10 +34,9 @@ class Order:
 class Server:
     """A memcached process on a free port."""
 
-    def __init__(self) -> None:
-        program = shutil.which("memcached")
-        if program is None:
-            raise SystemExit("memcached is not installed, and MEMCACHED=host:port names none")
+    name = "memcached"
+
+    def __init__(self, program: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -61,14 +62,30 @@ class Server:
             self._process = None
 
 
+class Embedded:
+    """The same, within this program."""
+
+    name = "the embedded server of cmemcache.testing"
+
+    def __init__(self) -> None:
+        self._server = cmemcache.testing.Server()
+        self.address = self._server.address
+        self.start = self._server.restart
+        self.kill = self._server.stop
+
+
+Own = Union[Server, Embedded]
+
+
 @contextlib.contextmanager
-def some_server() -> Iterator[tuple[str, Optional[Server]]]:
-    """The address of a memcached, and the process if it is ours."""
+def some_server() -> Iterator[tuple[str, Optional[Own]]]:
+    """The address of a memcached, and the server if it is ours."""
     given = os.environ.get("MEMCACHED")
     if given:
         yield given, None
         return
-    server = Server()
+    program = shutil.which("memcached")
+    server: Own = Server(program) if program else Embedded()
     server.start()
     try:
         yield server.address, server
@@ -131,7 +148,7 @@ def share(client: cmemcache.Client, address: str) -> None:
     print(f"  python-memcached writes, cmemcache reads: {client.get('demo:theirs')}")
 
 
-def survive(client: cmemcache.Client, server: Optional[Server]) -> None:
+def survive(client: cmemcache.Client, server: Optional[Own]) -> None:
     """A server that is killed costs misses, and is used again when it is back."""
     title("A server is killed and comes back")
     if server is None:
@@ -191,7 +208,10 @@ def main() -> None:
         if not versions:
             raise SystemExit(f"no memcached answers at {address}")
         python = sys.version.split()[0]
-        print(f"cmemcache {cmemcache.__version__}, Python {python}, memcached {versions[0]} at {address}")
+        if isinstance(server, Embedded):
+            print("memcached is not installed: this is not a real one, and its speed says nothing")
+        name = server.name if server else "memcached"
+        print(f"cmemcache {cmemcache.__version__}, Python {python}, {name} {versions[0]} at {address}")
         store_and_fetch(client)
         share(client, address)
         race(client, address)

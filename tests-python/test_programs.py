@@ -47,8 +47,18 @@ def test_the_demo_starts_a_server_of_its_own_and_kills_it() -> None:
     outcome = run(ROOT / "demo" / "demo.py")
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert "a 600 KB object" in outcome.stdout
+    assert "embedded" not in outcome.stdout
     assert "ServerDownError" in outcome.stdout
     assert "the same client stores again" in outcome.stdout
+    assert "All of it held." in outcome.stdout
+
+
+def test_the_demo_runs_without_memcached_and_says_so(tmp_path: Path) -> None:
+    outcome = run(ROOT / "demo" / "demo.py", PATH=str(tmp_path))
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert "memcached is not installed: this is not a real one" in outcome.stdout
+    assert "the embedded server of cmemcache.testing 1.6.18" in outcome.stdout
+    assert "ServerDownError" in outcome.stdout
     assert "All of it held." in outcome.stdout
 
 

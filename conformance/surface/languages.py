@@ -17,9 +17,12 @@ ROOT = Path(__file__).resolve().parents[2]
 def python() -> set[str]:
     """Classes, their members, fields and constructor arguments, by looking at the built package."""
     import cmemcache
+    import cmemcache.testing
 
-    found = set(cmemcache.__all__)
-    for name, kind in inspect.getmembers(cmemcache, inspect.isclass):
+    classes = inspect.getmembers(cmemcache, inspect.isclass)
+    classes += [(f"testing.{name}", getattr(cmemcache.testing, name)) for name in cmemcache.testing.__all__]
+    found = {*cmemcache.__all__, *(name for name, _ in classes)}
+    for name, kind in classes:
         members = set(dir(kind))
         members |= {field for base in kind.__mro__ for field in getattr(base, "__annotations__", {})}
         if issubclass(kind, enum.Enum):
@@ -36,14 +39,15 @@ def kotlin() -> set[str]:
     listed = subprocess.run(["jar", "tf", jar], check=True, capture_output=True, text=True).stdout.split()
     prefix = "io/github/cmemcache/"
     classes = [name[:-6] for name in listed if name.startswith(prefix) and name.endswith(".class")]
-    classes = [name.replace("/", ".") for name in classes if "/" not in name[len(prefix) :]]
+    classes = [name.replace("/", ".") for name in classes if re.fullmatch(r"(testing/)?[^/]+", name[len(prefix) :])]
     told = subprocess.run(["javap", "-public", "-cp", jar, *classes], check=True, capture_output=True, text=True).stdout
     found: set[str] = set()
     parents: dict[str, str] = {}
     owner = ""
     for line in told.splitlines():
         if head := re.match(
-            r"(public|abstract|final|static| )*(?:class|interface|enum) io\.github\.cmemcache\.([\w$]+)", line
+            r"(public|abstract|final|static| )*(?:class|interface|enum) io\.github\.cmemcache\.((?:testing\.)?[\w$]+)",
+            line,
         ):
             owner = head[2].replace("$", ".")
             found.add(owner)
@@ -117,14 +121,19 @@ def tests(language: str) -> str:
     return re.sub(r"(?m)^\s*#.*$" if language == "python" else r"(?m)^\s*(//|\*|/\*).*$", "", text)
 
 
+#: Methods of the UDL, which knows no properties, that are properties in most languages.
+PROPERTIES = ("port", "address")
+
+
 def is_tested(element: Element, name: str, text: str) -> bool:
     """Whether tests call a method or constructor of this name, or name anything else so. A type is tested by its members."""
     owner, _, member = name.rpartition(".")
+    owner = owner.removeprefix("testing.")
     if element.kind == "type":
         return True
     if element.name == "constructor":
         pattern = rf"\b{owner}(::new)?\("
-    elif element.kind == "method":
+    elif element.kind == "method" and member not in PROPERTIES:
         pattern = rf"[.:]{member}\b\s*(<[^>\n]*>)?\s*[({{]"
     else:
         pattern = rf"\b{member}\b"

@@ -1,7 +1,8 @@
 """What each language calls what the UDL names: a rule, and the exceptions to it.
 
 The rule: types keep their names; methods, options and fields are in snake_case (Python, Rust) or camelCase (Kotlin, Swift);
-variants are in UPPER_CASE (Python, Kotlin), camelCase (Swift) or PascalCase (Rust). Kinds of errors have the names of
+variants are in UPPER_CASE (Python, Kotlin), camelCase (Swift) or PascalCase (Rust); those of faults, which have arguments, are
+functions in snake_case (Python) or classes in PascalCase (Kotlin). Kinds of errors have the names of
 conformance/errors.json. An exception is another name, or the reason, in parentheses, why a language has none of its own.
 """
 
@@ -37,6 +38,13 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "DeleteResult": "(a Result for each key)",
         "ServerReply.error": "(the reply is a Result)",
         "ServerStats": "(a ServerReply)",
+        "TestServer": "Server",
+        "TestServer.constructor": "(Server::start and Server::with)",
+        "TestServerOptions": "Options",
+        "TestServerOptions.user": "Options.credentials",
+        "TestServerOptions.password": "Options.credentials",
+        "TestServerCounts": "Counts",
+        "TestFault": "Fault",
     },
     "python": {
         "StringClient.constructor": "StringClient.__init__",
@@ -58,6 +66,11 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "GetResult": "(a dict; the errors stand in a BatchError)",
         "StoreResult": "(a dict; the errors stand in a BatchError)",
         "DeleteResult": "(a dict; the errors stand in a BatchError)",
+        "TestServer": "testing.Server",
+        "TestServer.constructor": "testing.Server.__init__",
+        "TestServerOptions": "testing.Server",
+        "TestServerCounts": "testing.Counts",
+        "TestFault": "testing.Fault",
     },
     "kotlin": {
         "StringClient.constructor": "StringClient.StringClient",
@@ -83,6 +96,11 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "ItemMetadata.ttl": "ItemMetadata.ttlSeconds",
         "ItemMetadata.idle": "ItemMetadata.idleSeconds",
         "ServerMetrics.down_for_ms": "ServerMetrics.downForMillis",
+        "TestServer": "testing.Server",
+        "TestServer.constructor": "testing.Server.Server",
+        "TestServerOptions": "(arguments of testing.Server)",
+        "TestServerCounts": "testing.Counts",
+        "TestFault": "testing.Fault",
     },
     "swift": {
         "StringClient.constructor": "StringClient.init",
@@ -96,6 +114,10 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "StoreResult": "(a MultiResult)",
         "DeleteResult": "(a MultiResult)",
         "ServerMetrics.down_for_ms": "ServerMetrics.downFor",
+        "TestServer.constructor": "TestServer.init",
+        "TestServerOptions": "Options",
+        "TestServerCounts": "Counts",
+        "TestFault": "Fault",
     },
 }
 
@@ -127,6 +149,8 @@ def _error(language: str, name: str) -> str:
 def _member(language: str, element: Element) -> str:
     words = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+", element.name)
     camel = words[0].lower() + "".join(word.capitalize() for word in words[1:])
+    if element.owner == "TestFault":
+        return {"python": "_".join(words).lower(), "swift": camel}.get(language, element.name)
     if element.kind == "variant":
         upper = "_".join(words).upper()
         return {"rust": element.name, "python": upper, "kotlin": upper, "swift": camel}[language]

@@ -30,6 +30,8 @@ mod placement;
 mod proto;
 mod server;
 mod signing;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use address::{Address, ServerSpec, DEFAULT_PORT, MAX_WEIGHT};
 pub use client::{Client, Create, Each, ServerReply};

@@ -9,6 +9,7 @@ mod columns;
 mod handles;
 mod kept;
 mod packed;
+mod testing;
 #[cfg(test)]
 mod tests;
 mod typed;
@@ -19,6 +20,7 @@ use crate::error::{Error, ErrorKind, Phase};
 pub use crate::config::{Failover, Placement, WireProtocol};
 pub use crate::item::{ItemMetadata, StoreOutcome};
 pub use crate::metrics::{ServerMetrics, ServerState};
+pub use testing::{TestFault, TestServer, TestServerCounts, TestServerOptions};
 pub use typed::StringClient;
 
 uniffi::include_scaffolding!("cmemcache");

@@ -413,6 +413,61 @@ RustBuffer uniffi_cmemcache_fn_method_stringclient_version(uint64_t ptr, RustCal
 uint64_t uniffi_cmemcache_fn_method_stringclient_with_timeout(uint64_t ptr, uint32_t timeout_ms, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CLONE_TESTSERVER
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CLONE_TESTSERVER
+uint64_t uniffi_cmemcache_fn_clone_testserver(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_FREE_TESTSERVER
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_FREE_TESTSERVER
+void uniffi_cmemcache_fn_free_testserver(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CONSTRUCTOR_TESTSERVER_NEW
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CONSTRUCTOR_TESTSERVER_NEW
+uint64_t uniffi_cmemcache_fn_constructor_testserver_new(RustBuffer options, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_ADDRESS
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_ADDRESS
+RustBuffer uniffi_cmemcache_fn_method_testserver_address(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_ADVANCE
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_ADVANCE
+void uniffi_cmemcache_fn_method_testserver_advance(uint64_t ptr, uint64_t milliseconds, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_CLEAR
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_CLEAR
+void uniffi_cmemcache_fn_method_testserver_clear(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_COUNTS
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_COUNTS
+RustBuffer uniffi_cmemcache_fn_method_testserver_counts(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_INJECT
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_INJECT
+void uniffi_cmemcache_fn_method_testserver_inject(uint64_t ptr, RustBuffer fault, uint32_t times, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_PORT
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_PORT
+uint16_t uniffi_cmemcache_fn_method_testserver_port(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_RESTART
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_RESTART
+void uniffi_cmemcache_fn_method_testserver_restart(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_STOP
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_TESTSERVER_STOP
+void uniffi_cmemcache_fn_method_testserver_stop(uint64_t ptr, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_FUNC_LIBRARY_VERSION
 #define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_FUNC_LIBRARY_VERSION
 RustBuffer uniffi_cmemcache_fn_func_library_version(RustCallStatus *_Nonnull out_status
@@ -905,9 +960,63 @@ uint16_t uniffi_cmemcache_checksum_method_stringclient_with_timeout(void
     
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_ADDRESS
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_ADDRESS
+uint16_t uniffi_cmemcache_checksum_method_testserver_address(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_ADVANCE
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_ADVANCE
+uint16_t uniffi_cmemcache_checksum_method_testserver_advance(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_CLEAR
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_CLEAR
+uint16_t uniffi_cmemcache_checksum_method_testserver_clear(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_COUNTS
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_COUNTS
+uint16_t uniffi_cmemcache_checksum_method_testserver_counts(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_INJECT
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_INJECT
+uint16_t uniffi_cmemcache_checksum_method_testserver_inject(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_PORT
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_PORT
+uint16_t uniffi_cmemcache_checksum_method_testserver_port(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_RESTART
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_RESTART
+uint16_t uniffi_cmemcache_checksum_method_testserver_restart(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_STOP
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_STOP
+uint16_t uniffi_cmemcache_checksum_method_testserver_stop(void
+    
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_CONSTRUCTOR_STRINGCLIENT_NEW
 #define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_CONSTRUCTOR_STRINGCLIENT_NEW
 uint16_t uniffi_cmemcache_checksum_constructor_stringclient_new(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_CONSTRUCTOR_TESTSERVER_NEW
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_CONSTRUCTOR_TESTSERVER_NEW
+uint16_t uniffi_cmemcache_checksum_constructor_testserver_new(void
     
 );
 #endif

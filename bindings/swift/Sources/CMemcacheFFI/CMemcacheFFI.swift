@@ -472,6 +472,22 @@ fileprivate final class UniffiHandleMap<T>: @unchecked Sendable {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterUInt16: FfiConverterPrimitive {
+    typealias FfiType = UInt16
+    typealias SwiftType = UInt16
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> UInt16 {
+        return try lift(readInt(&buf))
+    }
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterUInt32: FfiConverterPrimitive {
     typealias FfiType = UInt32
     typealias SwiftType = UInt32
@@ -1317,6 +1333,276 @@ public func FfiConverterTypeStringClient_lift(_ handle: UInt64) throws -> String
 #endif
 public func FfiConverterTypeStringClient_lower(_ value: StringClient) -> UInt64 {
     return FfiConverterTypeStringClient.lower(value)
+}
+
+
+
+
+
+
+/**
+ * A memcached on a loopback port, for tests: a real one's behaviour, and its failures on demand.
+ *
+ * It runs from its making until `stop` or its end, and leaves no thread and no socket behind. In a forked child it is not
+ * there: its sockets are closed, and its methods do nothing and tell nothing.
+ */
+public protocol TestServerProtocol: AnyObject, Sendable {
+    
+    /**
+     * The address as clients take it, such as `127.0.0.1:40123`.
+     */
+    func address()  -> String
+    
+    /**
+     * Moves the server's clock forward, so that items expire and delayed flushes happen.
+     */
+    func advance(milliseconds: UInt64) 
+    
+    /**
+     * Drops all items, calls off all faults and counts from 0, as between two tests. Connections stay open.
+     */
+    func clear() 
+    
+    /**
+     * What the server has seen.
+     */
+    func counts()  -> TestServerCounts
+    
+    /**
+     * Has the server do something wrong the next `times` times that it could. Faults of one kind take place one after the
+     * other, in the order in which they were asked for; `clear` calls them off.
+     */
+    func inject(fault: TestFault, times: UInt32) 
+    
+    /**
+     * The TCP port. It stays the same when the server is stopped and started again.
+     */
+    func port()  -> UInt16
+    
+    /**
+     * Stops the server if it runs, and starts it again at the same port, without items. Counts, faults and the clock stay.
+     * Throws ServerDown if somebody else took the port, Closed in a forked child.
+     */
+    func restart() throws 
+    
+    /**
+     * Ends the server as a crash would: connections close, items are lost, and connecting is refused until `restart`. The
+     * port stays this server's. Does nothing if it is stopped already.
+     */
+    func stop() 
+    
+}
+/**
+ * A memcached on a loopback port, for tests: a real one's behaviour, and its failures on demand.
+ *
+ * It runs from its making until `stop` or its end, and leaves no thread and no socket behind. In a forked child it is not
+ * there: its sockets are closed, and its methods do nothing and tell nothing.
+ */
+open class TestServer: TestServerProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_cmemcache_fn_clone_testserver(self.handle, $0) }
+    }
+    /**
+     * Starts a server. Throws InvalidArgument for an option out of its range, ServerDown if the port is somebody else's.
+     */
+public convenience init(options: TestServerOptions)throws  {
+    let handle =
+        try rustCallWithError(FfiConverterTypeCacheError_lift) {
+        uniffiCallStatus in
+    uniffi_cmemcache_fn_constructor_testserver_new(
+        FfiConverterTypeTestServerOptions_lower(options),uniffiCallStatus
+    )
+}
+    self.init(unsafeFromHandle: handle)
+}
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_cmemcache_fn_free_testserver(handle, $0) }
+    }
+
+    
+
+    
+    /**
+     * The address as clients take it, such as `127.0.0.1:40123`.
+     */
+open func address() -> String  {
+    return try!  FfiConverterString.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_cmemcache_fn_method_testserver_address(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * Moves the server's clock forward, so that items expire and delayed flushes happen.
+     */
+open func advance(milliseconds: UInt64)  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_cmemcache_fn_method_testserver_advance(
+            self.uniffiCloneHandle(),
+        FfiConverterUInt64.lower(milliseconds),uniffiCallStatus
+    )
+}
+}
+    
+    /**
+     * Drops all items, calls off all faults and counts from 0, as between two tests. Connections stay open.
+     */
+open func clear()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_cmemcache_fn_method_testserver_clear(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+    
+    /**
+     * What the server has seen.
+     */
+open func counts() -> TestServerCounts  {
+    return try!  FfiConverterTypeTestServerCounts_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_cmemcache_fn_method_testserver_counts(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * Has the server do something wrong the next `times` times that it could. Faults of one kind take place one after the
+     * other, in the order in which they were asked for; `clear` calls them off.
+     */
+open func inject(fault: TestFault, times: UInt32 = UInt32(1))  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_cmemcache_fn_method_testserver_inject(
+            self.uniffiCloneHandle(),
+        FfiConverterTypeTestFault_lower(fault),
+        FfiConverterUInt32.lower(times),uniffiCallStatus
+    )
+}
+}
+    
+    /**
+     * The TCP port. It stays the same when the server is stopped and started again.
+     */
+open func port() -> UInt16  {
+    return try!  FfiConverterUInt16.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_cmemcache_fn_method_testserver_port(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * Stops the server if it runs, and starts it again at the same port, without items. Counts, faults and the clock stay.
+     * Throws ServerDown if somebody else took the port, Closed in a forked child.
+     */
+open func restart()throws   {try rustCallWithError(FfiConverterTypeCacheError_lift) {
+        uniffiCallStatus in
+    uniffi_cmemcache_fn_method_testserver_restart(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+    
+    /**
+     * Ends the server as a crash would: connections close, items are lost, and connecting is refused until `restart`. The
+     * port stays this server's. Does nothing if it is stopped already.
+     */
+open func stop()  {try! rustCall() {
+        uniffiCallStatus in
+    uniffi_cmemcache_fn_method_testserver_stop(
+            self.uniffiCloneHandle(),uniffiCallStatus
+    )
+}
+}
+    
+
+    
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTestServer: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = TestServer
+
+    public static func lift(_ handle: UInt64) throws -> TestServer {
+        return TestServer(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: TestServer) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TestServer {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: TestServer, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTestServer_lift(_ handle: UInt64) throws -> TestServer {
+    return try FfiConverterTypeTestServer.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTestServer_lower(_ value: TestServer) -> UInt64 {
+    return FfiConverterTypeTestServer.lower(value)
 }
 
 
@@ -2462,6 +2748,245 @@ public func FfiConverterTypeStoreResult_lower(_ value: StoreResult) -> RustBuffe
 
 
 /**
+ * What a `TestServer` has seen since it was made or last cleared. What a connection begins with, to find out which protocol
+ * is spoken, is not counted among the commands, so that the numbers are the same in every protocol.
+ */
+public struct TestServerCounts: Equatable, Hashable {
+    /**
+     * Connections accepted.
+     */
+    public var connections: UInt64
+    /**
+     * Connections open now.
+     */
+    public var openConnections: UInt32
+    /**
+     * Commands carried out.
+     */
+    public var commands: UInt64
+    /**
+     * Keys read.
+     */
+    public var reads: UInt64
+    /**
+     * Reads that found an item.
+     */
+    public var hits: UInt64
+    /**
+     * Reads that found none.
+     */
+    public var misses: UInt64
+    /**
+     * Values that were sent to be stored, whatever became of them.
+     */
+    public var stores: UInt64
+    /**
+     * Deletes, of a missing item too.
+     */
+    public var deletes: UInt64
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * Connections accepted.
+         */connections: UInt64, 
+        /**
+         * Connections open now.
+         */openConnections: UInt32, 
+        /**
+         * Commands carried out.
+         */commands: UInt64, 
+        /**
+         * Keys read.
+         */reads: UInt64, 
+        /**
+         * Reads that found an item.
+         */hits: UInt64, 
+        /**
+         * Reads that found none.
+         */misses: UInt64, 
+        /**
+         * Values that were sent to be stored, whatever became of them.
+         */stores: UInt64, 
+        /**
+         * Deletes, of a missing item too.
+         */deletes: UInt64) {
+        self.connections = connections
+        self.openConnections = openConnections
+        self.commands = commands
+        self.reads = reads
+        self.hits = hits
+        self.misses = misses
+        self.stores = stores
+        self.deletes = deletes
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension TestServerCounts: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTestServerCounts: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TestServerCounts {
+        return
+            try TestServerCounts(
+                connections: FfiConverterUInt64.read(from: &buf), 
+                openConnections: FfiConverterUInt32.read(from: &buf), 
+                commands: FfiConverterUInt64.read(from: &buf), 
+                reads: FfiConverterUInt64.read(from: &buf), 
+                hits: FfiConverterUInt64.read(from: &buf), 
+                misses: FfiConverterUInt64.read(from: &buf), 
+                stores: FfiConverterUInt64.read(from: &buf), 
+                deletes: FfiConverterUInt64.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TestServerCounts, into buf: inout [UInt8]) {
+        FfiConverterUInt64.write(value.connections, into: &buf)
+        FfiConverterUInt32.write(value.openConnections, into: &buf)
+        FfiConverterUInt64.write(value.commands, into: &buf)
+        FfiConverterUInt64.write(value.reads, into: &buf)
+        FfiConverterUInt64.write(value.hits, into: &buf)
+        FfiConverterUInt64.write(value.misses, into: &buf)
+        FfiConverterUInt64.write(value.stores, into: &buf)
+        FfiConverterUInt64.write(value.deletes, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTestServerCounts_lift(_ buf: RustBuffer) throws -> TestServerCounts {
+    return try FfiConverterTypeTestServerCounts.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTestServerCounts_lower(_ value: TestServerCounts) -> RustBuffer {
+    return FfiConverterTypeTestServerCounts.lower(value)
+}
+
+
+/**
+ * How a `TestServer` is set up. The defaults are those of memcached.
+ */
+public struct TestServerOptions: Equatable, Hashable {
+    /**
+     * The TCP port on 127.0.0.1; 0 has the system choose a free one.
+     */
+    public var port: UInt16
+    /**
+     * The version that it answers as. Before 1.5.19 it knows no meta commands, before 1.6.18 a miss echoes nothing.
+     */
+    public var version: String
+    /**
+     * Largest item in bytes, key and header included, 1024 to 1 GiB.
+     */
+    public var itemSizeMax: UInt64
+    /**
+     * Bytes that all items may take, 1024 or more; beyond them the longest unused ones are evicted.
+     */
+    public var memoryLimit: UInt64
+    /**
+     * User that every connection has to begin with, without spaces; null, with the password, for none.
+     */
+    public var user: String?
+    /**
+     * Password of the user, without spaces.
+     */
+    public var password: String?
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The TCP port on 127.0.0.1; 0 has the system choose a free one.
+         */port: UInt16 = UInt16(0), 
+        /**
+         * The version that it answers as. Before 1.5.19 it knows no meta commands, before 1.6.18 a miss echoes nothing.
+         */version: String = "1.6.18", 
+        /**
+         * Largest item in bytes, key and header included, 1024 to 1 GiB.
+         */itemSizeMax: UInt64 = UInt64(1048576), 
+        /**
+         * Bytes that all items may take, 1024 or more; beyond them the longest unused ones are evicted.
+         */memoryLimit: UInt64 = UInt64(67108864), 
+        /**
+         * User that every connection has to begin with, without spaces; null, with the password, for none.
+         */user: String? = nil, 
+        /**
+         * Password of the user, without spaces.
+         */password: String? = nil) {
+        self.port = port
+        self.version = version
+        self.itemSizeMax = itemSizeMax
+        self.memoryLimit = memoryLimit
+        self.user = user
+        self.password = password
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension TestServerOptions: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTestServerOptions: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TestServerOptions {
+        return
+            try TestServerOptions(
+                port: FfiConverterUInt16.read(from: &buf), 
+                version: FfiConverterString.read(from: &buf), 
+                itemSizeMax: FfiConverterUInt64.read(from: &buf), 
+                memoryLimit: FfiConverterUInt64.read(from: &buf), 
+                user: FfiConverterOptionString.read(from: &buf), 
+                password: FfiConverterOptionString.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TestServerOptions, into buf: inout [UInt8]) {
+        FfiConverterUInt16.write(value.port, into: &buf)
+        FfiConverterString.write(value.version, into: &buf)
+        FfiConverterUInt64.write(value.itemSizeMax, into: &buf)
+        FfiConverterUInt64.write(value.memoryLimit, into: &buf)
+        FfiConverterOptionString.write(value.user, into: &buf)
+        FfiConverterOptionString.write(value.password, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTestServerOptions_lift(_ buf: RustBuffer) throws -> TestServerOptions {
+    return try FfiConverterTypeTestServerOptions.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTestServerOptions_lower(_ value: TestServerOptions) -> RustBuffer {
+    return FfiConverterTypeTestServerOptions.lower(value)
+}
+
+
+/**
  * An error of a call, by who has to act. A miss, a value that was not stored and a cas conflict are results, not errors.
  *
  * `detail` says in one line what happened. `server` is `host:port` or `unix:/path` where a server is to blame. `phase` is
@@ -3194,6 +3719,198 @@ public func FfiConverterTypeStoreOutcome_lower(_ value: StoreOutcome) -> RustBuf
 
 
 /**
+ * Something that a `TestServer` does wrong on demand.
+ *
+ * Most faults befall the reply to a command. What a connection begins with is answered faithfully, so that a client gets as
+ * far as its first command: credentials, `version`, and the `mg` by which a client finds out which protocol is spoken. A
+ * classic `get` of many keys has one reply; in the meta protocol each key has one.
+ */
+
+public enum TestFault: Equatable, Hashable {
+    
+    /**
+     * The reply comes this much later. Replies behind it on the same connection wait too.
+     */
+    case delay(milliseconds: UInt64
+    )
+    /**
+     * The reply comes in pieces of so many bytes, each in a packet of its own. 0 counts as 1.
+     */
+    case split(length: UInt64
+    )
+    /**
+     * Only so many bytes of the reply come, then the server closes the connection. With 0 it closes without a word.
+     */
+    case truncate(length: UInt64
+    )
+    /**
+     * The reply comes twice.
+     */
+    case duplicate
+    /**
+     * The reply does not come; the connection stays open, and later commands are answered.
+     */
+    case drop
+    /**
+     * The reply comes after the next one on the same connection, or never if there is none.
+     */
+    case swap
+    /**
+     * These bytes come instead of the reply.
+     */
+    case garbage(reply: Data
+    )
+    /**
+     * The connection is reset instead of a reply.
+     */
+    case reset
+    /**
+     * From this command on the connection is never answered again, and stays open.
+     */
+    case silence
+    /**
+     * The reply comes, and then the server closes its side and goes on reading.
+     */
+    case halfClose
+    /**
+     * The next value to store is refused: `SERVER_ERROR out of memory storing object`. The old item is gone, as with a real
+     * server.
+     */
+    case outOfMemory
+    /**
+     * The next connection is refused as one too many: an error line, then it is closed.
+     */
+    case tooManyConnections
+
+
+
+
+
+}
+
+#if compiler(>=6)
+extension TestFault: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTestFault: FfiConverterRustBuffer {
+    typealias SwiftType = TestFault
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TestFault {
+        let variant: Int32 = try readInt(&buf)
+        switch variant {
+        
+        case 1: return .delay(milliseconds: try FfiConverterUInt64.read(from: &buf)
+        )
+        
+        case 2: return .split(length: try FfiConverterUInt64.read(from: &buf)
+        )
+        
+        case 3: return .truncate(length: try FfiConverterUInt64.read(from: &buf)
+        )
+        
+        case 4: return .duplicate
+        
+        case 5: return .drop
+        
+        case 6: return .swap
+        
+        case 7: return .garbage(reply: try FfiConverterData.read(from: &buf)
+        )
+        
+        case 8: return .reset
+        
+        case 9: return .silence
+        
+        case 10: return .halfClose
+        
+        case 11: return .outOfMemory
+        
+        case 12: return .tooManyConnections
+        
+        default: throw UniffiInternalError.unexpectedEnumCase
+        }
+    }
+
+    public static func write(_ value: TestFault, into buf: inout [UInt8]) {
+        switch value {
+        
+        
+        case let .delay(milliseconds):
+            writeInt(&buf, Int32(1))
+            FfiConverterUInt64.write(milliseconds, into: &buf)
+            
+        
+        case let .split(length):
+            writeInt(&buf, Int32(2))
+            FfiConverterUInt64.write(length, into: &buf)
+            
+        
+        case let .truncate(length):
+            writeInt(&buf, Int32(3))
+            FfiConverterUInt64.write(length, into: &buf)
+            
+        
+        case .duplicate:
+            writeInt(&buf, Int32(4))
+        
+        
+        case .drop:
+            writeInt(&buf, Int32(5))
+        
+        
+        case .swap:
+            writeInt(&buf, Int32(6))
+        
+        
+        case let .garbage(reply):
+            writeInt(&buf, Int32(7))
+            FfiConverterData.write(reply, into: &buf)
+            
+        
+        case .reset:
+            writeInt(&buf, Int32(8))
+        
+        
+        case .silence:
+            writeInt(&buf, Int32(9))
+        
+        
+        case .halfClose:
+            writeInt(&buf, Int32(10))
+        
+        
+        case .outOfMemory:
+            writeInt(&buf, Int32(11))
+        
+        
+        case .tooManyConnections:
+            writeInt(&buf, Int32(12))
+        
+        }
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTestFault_lift(_ buf: RustBuffer) throws -> TestFault {
+    return try FfiConverterTypeTestFault.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTestFault_lower(_ value: TestFault) -> RustBuffer {
+    return FfiConverterTypeTestFault.lower(value)
+}
+
+
+
+/**
  * Which protocol to speak.
  */
 
@@ -3915,7 +4632,34 @@ private let initializationResult: InitializationResult = {
     if (uniffi_cmemcache_checksum_method_stringclient_with_timeout() != 29599) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_cmemcache_checksum_method_testserver_address() != 54905) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_cmemcache_checksum_method_testserver_advance() != 36297) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_cmemcache_checksum_method_testserver_clear() != 34699) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_cmemcache_checksum_method_testserver_counts() != 62794) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_cmemcache_checksum_method_testserver_inject() != 30794) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_cmemcache_checksum_method_testserver_port() != 6468) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_cmemcache_checksum_method_testserver_restart() != 17770) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_cmemcache_checksum_method_testserver_stop() != 14493) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_cmemcache_checksum_constructor_stringclient_new() != 26414) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_cmemcache_checksum_constructor_testserver_new() != 61586) {
         return InitializationResult.apiChecksumMismatch
     }
 

@@ -3,6 +3,7 @@
 
 mod hostile;
 mod packed;
+mod testing;
 mod typed;
 mod vectors;
 
