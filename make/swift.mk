@@ -14,7 +14,7 @@ build-swift: $(SWIFT_CORE) ## build the Swift package and the library that it li
 test-swift: build-swift check-swift-generated ## test the Swift package and its example
 	@$(NEED) python
 	$(SWIFT_ENV) make/bin/with-memcached swift run --package-path examples/swift/CacheDemo
-	$(SWIFT_ENV) make/bin/with-memcached bash -c 'make/bin/swift-doc-example target/swift/doc-example README.md docs/swift.md && \
+	$(SWIFT_ENV) make/bin/with-memcached bash -c 'make/bin/swift-doc-example target/swift/doc-example README.md docs/swift.md docs/testing.md && \
 		swift run --package-path target/swift/doc-example'
 	@rm -rf target/vectors/swift
 	$(SWIFT) test --package-path tests-swift --no-parallel --disable-xctest

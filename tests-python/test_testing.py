@@ -7,9 +7,11 @@ import inspect
 import os
 import pickle
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -226,6 +228,14 @@ def test_a_forked_child_has_no_part_of_it(embedded: Server) -> None:
         os.close(read)
         os.close(write)
         assert client.get("key") == 1
+
+
+def test_the_fixtures_of_the_guide_work_as_they_stand(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "testing.md").read_text()
+    (tmp_path / "test_prices.py").write_text(guide.split("```python\n")[1].split("```")[0])
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    outcome = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "5 passed" in outcome.stdout, outcome.stdout + outcome.stderr
 
 
 def test_it_answers_clients_as_the_real_server_does(embedded: Server, server: Memcached, protocol: str) -> None:

@@ -116,7 +116,7 @@ fn arithmetic(line: &Line<'_>, state: &mut State, up: bool) -> Answer {
         return Answer::line_unless(noreply, "CLIENT_ERROR invalid numeric delta argument");
     };
     state.items.counts.arithmetic += 1;
-    match state.items.add(key, up, delta, 0, None) {
+    match state.items.add(key, up, delta, 0) {
         Sum::Is(sum) => Answer::line_unless(noreply, sum.to_string()),
         Sum::NotFound | Sum::Exists => Answer::line_unless(noreply, "NOT_FOUND"),
         Sum::NotNumeric => Answer::line_unless(noreply, NOT_NUMERIC),

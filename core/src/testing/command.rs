@@ -81,6 +81,7 @@ pub(super) fn finish(body: Body, value: &[u8], state: &mut State) -> Answer {
     store.item = Item { value: value.to_vec(), ..store.item };
     match report {
         Report::Classic { noreply } => {
+            store.given = state.items.cas_of_attempt(store.given);
             let reply = match state.items.store(store) {
                 Stored::Done(_) => "STORED",
                 Stored::Failed => "NOT_STORED",

@@ -7,6 +7,7 @@ use base64::Engine;
 use super::clock::{Clock, Moment};
 use super::command::BAD_FORMAT;
 use super::line;
+use super::store::EXPLICIT_CAS;
 use crate::proto::Version;
 
 /// What the flags say. An expiry within an option is `None` for never.
@@ -24,6 +25,8 @@ pub(super) struct Flags {
     pub(super) is_quiet: bool,
     /// `I`
     pub(super) invalidates: bool,
+    /// `x`
+    pub(super) empties: bool,
     /// `N`
     pub(super) vivify: Option<Option<Moment>>,
     /// `T`
@@ -82,6 +85,7 @@ impl Flags {
             b'R' => self.recache = Some(expiry()?),
             b'C' => self.compare = Some(line::unsigned(argument).ok_or(bad)?),
             b'E' if version >= EXPLICIT_CAS => self.given = Some(line::unsigned(argument).ok_or(bad)?),
+            b'x' if version >= EXPLICIT_CAS => self.empties = true,
             b'F' => self.client_flags = line::unsigned32(argument).ok_or(Refusal::Unnamed)?,
             b'J' => {
                 let initial = line::unsigned(argument);
@@ -106,9 +110,6 @@ impl Flags {
         Ok(())
     }
 }
-
-/// First version that knows `E`.
-const EXPLICIT_CAS: Version = Version { major: 1, minor: 6, patch: 27 };
 
 #[derive(Clone, Copy)]
 enum Refusal {

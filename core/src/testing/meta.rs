@@ -22,6 +22,9 @@ const OPAQUE_TOO_LONG: &str = "CLIENT_ERROR opaque token too long";
 /// First version whose `N` has `ms` make the item that it appends to.
 const APPEND_VIVIFIES: Version = Version { major: 1, minor: 6, patch: 20 };
 
+/// First version whose `me` shows what is left of a lifetime as a positive number.
+const COUNTS_UPWARDS: Version = Version { major: 1, minor: 6, patch: 24 };
+
 /// First version whose `EN` echoes the opaque and the key.
 const MISS_ECHOES: Version = Version { major: 1, minor: 6, patch: 18 };
 
@@ -99,7 +102,7 @@ fn get(line: &Line<'_>, state: &mut State) -> Result<Answer, &'static str> {
             let miss = echo("EN", words, &flags)?;
             return Ok(Answer::line_unless(flags.is_quiet, miss));
         }
-        items.link(&flags.key, Item::default(), None);
+        items.link(&flags.key, Item::default(), flags.given);
         is_new = true;
     } else {
         items.counts.hit(is_touch);
@@ -184,11 +187,12 @@ fn store(line: &Line<'_>, state: &mut State) -> Result<Answer, &'static str> {
     let length = classic::length(line.word(2)).ok_or(BAD_FORMAT)?;
     // From here on the value is known to follow.
     let refused = |message: &str| Answer::Swallow { length, reply: format!("{message}\r\n").into_bytes() };
-    let (store, report) = match parse_store(line, state) {
+    let (mut store, report) = match parse_store(line, state) {
         Ok(parsed) => parsed,
         Err(message) => return Ok(refused(message)),
     };
     state.items.counts.stores += 1;
+    store.given = state.items.cas_of_attempt(store.given);
     if let Some(message) = refuse(state, &store, length, true) {
         return Ok(refused(message));
     }
@@ -274,18 +278,20 @@ fn remove(flags: &Flags, state: &mut State) -> &'static str {
     if flags.compare.is_some_and(|compare| compare != item.cas) {
         return "EX";
     }
-    if !flags.invalidates {
-        state.items.remove(&flags.key);
-        return "HD";
+    if flags.empties {
+        let cas = flags.given.unwrap_or(item.cas);
+        let empty = Item { flags: flags.client_flags, expiry: flags.ttl.flatten(), ..Item::default() };
+        state.items.link(&flags.key, empty, Some(cas));
     }
-    if let Some(expiry) = flags.ttl {
-        item.expiry = expiry;
-    }
-    item.is_stale = true;
-    item.is_promised = false;
-    let cas = flags.given.unwrap_or_else(|| state.items.next_cas());
-    if let Some(item) = state.items.find(&flags.key, Look::Peek) {
+    if flags.invalidates {
+        let cas = flags.given.unwrap_or_else(|| state.items.next_cas());
+        let Some(item) = state.items.find(&flags.key, Look::Peek) else { return "HD" };
+        item.expiry = flags.ttl.unwrap_or(item.expiry);
+        item.is_stale = true;
+        item.is_promised = false;
         item.cas = cas;
+    } else if !flags.empties {
+        state.items.remove(&flags.key);
     }
     "HD"
 }
@@ -302,7 +308,7 @@ fn arithmetic(line: &Line<'_>, state: &mut State) -> Result<Answer, &'static str
     };
     state.items.counts.arithmetic += 1;
     let (compare, delta) = (flags.compare.unwrap_or(0), flags.delta.unwrap_or(1));
-    match state.items.add(&flags.key, up, delta, compare, flags.given) {
+    match state.items.add(&flags.key, up, delta, compare) {
         Sum::Is(sum) => {
             let reply = total(sum, words, &flags, false, state)?;
             Ok(if flags.is_quiet { Answer::Silence } else { Answer::Reply(reply) })
@@ -357,8 +363,8 @@ fn debug(line: &Line<'_>, state: &mut State) -> Answer {
     let Some(item) = state.items.find(&key, Look::Peek) else { return Answer::line("EN") };
     let item = item.clone();
     let clock = &state.items.clock;
-    // It counts what is left downwards, as 1.6.18 does.
-    let left = item.expiry.map_or_else(|| "-1".into(), |expiry| format!("-{}", clock.until(expiry)));
+    let sign = if state.settings.number < COUNTS_UPWARDS { "-" } else { "" };
+    let left = item.expiry.map_or_else(|| "-1".into(), |expiry| format!("{sign}{}", clock.until(expiry)));
     let shown = if item.has_binary_key { STANDARD.encode(&key).into_bytes() } else { key.clone() };
     let size = item.size(&key);
     let facts = format!(

@@ -198,7 +198,7 @@ impl Server {
         let epoch = crate::fork::epoch();
         let socket = bind(options.port).map_err(|fault| cannot_listen(options.port, &fault))?;
         let port = port(&socket).map_err(|fault| cannot_listen(options.port, &fault))?;
-        let items = Items::new(settings.item_size_max, settings.memory_limit);
+        let items = Items::new(settings.number, settings.item_size_max, settings.memory_limit);
         let faults = fault::Faults::default();
         let state = State { items, faults, settings, connections: 0, rejected: 0, open: 0, port, is_ending: false };
         let inner = Inner { shared: Shared::new(state), place: Mutex::new(Place::Stopped(Socket::new(socket))) };

@@ -7,6 +7,13 @@ use super::clock::{Clock, Moment};
 use super::item::{self, Item};
 use super::line;
 use super::tally::Tally;
+use crate::proto::Version;
+
+/// First version that knows `E` and `x`, and that gives a cas token to every attempt to store.
+pub(super) const EXPLICIT_CAS: Version = Version { major: 1, minor: 6, patch: 27 };
+
+/// First version whose `flush_all` uses up no cas token.
+const FLUSH_TAKES_NO_CAS: Version = Version { major: 1, minor: 6, patch: 25 };
 
 /// What a store does with an item that is there, or that is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,13 +91,14 @@ pub(super) struct Items {
     cas: u64,
     turn: u64,
     flush_at: Option<Moment>,
+    version: Version,
     largest: usize,
     limit: usize,
 }
 
 impl Items {
     /// None yet. `largest` limits one item and `limit` all of them, in bytes.
-    pub(super) fn new(largest: usize, limit: usize) -> Self {
+    pub(super) fn new(version: Version, largest: usize, limit: usize) -> Self {
         Self {
             clock: Clock::start(),
             counts: Tally::default(),
@@ -100,9 +108,10 @@ impl Items {
             items: HashMap::new(),
             order: BTreeMap::new(),
             bytes: 0,
-            cas: 0,
+            cas: u64::from(version >= EXPLICIT_CAS),
             turn: 0,
             flush_at: None,
+            version,
             largest,
             limit,
         }
@@ -135,7 +144,7 @@ impl Items {
     /// A real server counts whole seconds and is one early.
     pub(super) fn flush(&mut self, delay: i32) {
         self.flush_at = None;
-        self.cas += u64::from(delay <= 1);
+        self.cas += u64::from(delay <= 1 && self.version < FLUSH_TAKES_NO_CAS);
         match self.clock.expiry(delay) {
             Some(at) if delay > 1 => self.flush_at = Some(at.saturating_sub(1000)),
             _ => self.clear(),
@@ -193,6 +202,14 @@ impl Items {
     pub(super) fn next_cas(&mut self) -> u64 {
         self.cas += 1;
         self.cas
+    }
+
+    /// The cas token that an attempt to store takes before it is known to succeed; none in early versions.
+    pub(super) fn cas_of_attempt(&mut self, given: Option<u64>) -> Option<u64> {
+        if given.is_none() && self.version >= EXPLICIT_CAS {
+            return Some(self.next_cas());
+        }
+        given
     }
 
     /// Whether an item of this size may be stored.
@@ -269,7 +286,7 @@ impl Items {
     }
 
     /// Adds to a number, wrapping, or subtracts from it, stopping at 0. `compare` is a cas token, 0 for none.
-    pub(super) fn add(&mut self, key: &[u8], up: bool, delta: u64, compare: u64, given: Option<u64>) -> Sum {
+    pub(super) fn add(&mut self, key: &[u8], up: bool, delta: u64, compare: u64) -> Sum {
         let Some(item) = self.find(key, Look::Peek) else { return Sum::NotFound };
         // Values that a real server splits over chunks are too long to be numbers.
         if item.value.is_empty() || item.size(key) > 512 * 1024 {
@@ -285,13 +302,13 @@ impl Items {
             // A shorter number keeps the length: spaces take the place of what it lost.
             item.value.fill(b' ');
             item.value[..digits.len()].copy_from_slice(&digits);
-            let cas = given.unwrap_or_else(|| self.next_cas());
+            let cas = self.next_cas();
             if let Some(item) = self.items.get_mut(key) {
                 item.cas = cas;
             }
         } else {
             let grown = Item { value: digits, flags: item.flags, expiry: item.expiry, ..Item::default() };
-            self.link(key, grown, given);
+            self.link(key, grown, None);
         }
         Sum::Is(sum)
     }

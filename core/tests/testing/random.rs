@@ -79,7 +79,7 @@ fn meta(random: &mut Random) -> String {
             7 => random.pick(&[" MI", " MD", " M+", " M-", " MX"]).to_owned(),
             8 => format!(" O{}", random.below(1000)),
             9 => random.pick(&[" b", " I", " q", " u"]).to_owned(),
-            10 => random.pick(&[" s", " h", " z"]).to_owned(),
+            10 => random.pick(&[" s", " h", " z", " x"]).to_owned(),
             _ => random.pick(&[" v", " c", " f", " k", " v"]).to_owned(),
         };
     }

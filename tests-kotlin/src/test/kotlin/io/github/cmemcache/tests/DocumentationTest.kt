@@ -13,16 +13,20 @@ class DocumentationTest {
     private val root = File(System.getProperty("project.root"))
 
     @Test
-    fun `every example of the guide stands in a file that is run as a test`() {
-        val guide = File(root, "docs/kotlin.md").readText()
+    fun `every example of the guides stands in a file that is run as a test`() {
+        standsIn("docs/kotlin.md", "kotlin", "GuideTest.kt")
+        standsIn("docs/kotlin.md", "java", "GuideJavaTest.java")
+        standsIn("docs/testing.md", "kotlin", "GuideTestingTest.kt")
+    }
+
+    private fun standsIn(guide: String, language: String, file: String) {
+        val text = File(root, guide).readText()
             .replace("\"127.0.0.1:11211\"", "address")
             .replace("\"10.0.0.1:11211\", \"10.0.0.2:11211\"", "address, otherAddress")
-        for ((language, file) in mapOf("kotlin" to "GuideTest.kt", "java" to "GuideJavaTest.java")) {
-            val source = words(File(root, "tests-kotlin/src/test/$language/io/github/cmemcache/tests/$file").readText())
-            val examples = Regex("```$language\n(.*?)```", RegexOption.DOT_MATCHES_ALL).findAll(guide).map { it.groupValues[1] }.toList()
-            assertTrue(examples.isNotEmpty())
-            examples.forEach { assertContains(source, words(it), message = it) }
-        }
+        val source = words(File(root, "tests-kotlin/src/test/$language/io/github/cmemcache/tests/$file").readText())
+        val examples = Regex("```$language\n(.*?)```", RegexOption.DOT_MATCHES_ALL).findAll(text).map { it.groupValues[1] }.toList()
+        assertTrue(examples.isNotEmpty())
+        examples.forEach { assertContains(source, words(it), message = it) }
     }
 
     /** The text without its indentation. */
