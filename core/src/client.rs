@@ -23,6 +23,7 @@ use crate::metrics::ServerMetrics;
 use crate::placement::Pick;
 use crate::proto::{self, Argument, FaultKind, Initial, Reply, Request, Value};
 use crate::server::{Ended, Lane, Server, Work};
+use crate::tls::Tls;
 
 /// A client of a set of memcached servers.
 ///
@@ -69,7 +70,8 @@ impl Generation {
         for server in inherited.servers() {
             server.close_inherited();
         }
-        Box::new(Self::new(Cluster::new(inherited.config.clone(), None)))
+        let tls = inherited.tls.as_ref().map(Tls::renewed);
+        Box::new(Self::new(Cluster::new(inherited.config.clone(), tls, None)))
     }
 }
 
@@ -245,15 +247,16 @@ pub struct Create {
 }
 
 impl Client {
-    /// Makes a client. Opens no connection.
+    /// Makes a client. Opens no connection; reads the files that its TLS options name.
     ///
     /// # Errors
-    /// `InvalidArgument` naming the option that is out of its range.
+    /// `InvalidArgument` naming the option that is out of its range, or what is wrong with a certificate or key.
     pub fn new(config: Config) -> Result<Self> {
         config.check()?;
+        let tls = Tls::of(&config)?;
         fork::watch();
         let timeout = config.timeout;
-        let first = Generation::new(Cluster::new(config, None));
+        let first = Generation::new(Cluster::new(config, tls, None));
         Ok(Self { shared: Arc::new(Shared { first, closed: AtomicBool::new(false) }), timeout })
     }
 
@@ -663,8 +666,11 @@ impl Client {
     /// `Closed`.
     pub fn set_servers(&self, servers: Vec<ServerSpec>) -> Result<()> {
         let former = Arc::clone(&*self.cluster()?);
+        if let Some(tls) = &former.tls {
+            tls.check(&servers)?;
+        }
         let config = Config { servers, ..former.config.clone() };
-        let successor = Arc::new(Cluster::new(config, Some(&former)));
+        let successor = Arc::new(Cluster::new(config, former.tls.clone(), Some(&former)));
         self.shared.generation().cluster.store(successor.clone());
         former.retire(&successor);
         if self.shared.closed.load(Relaxed) {

@@ -8,25 +8,27 @@ use crate::key::Key;
 use crate::metrics::ServerMetrics;
 use crate::placement::{Pick, Ring};
 use crate::server::Server;
+use crate::tls::Tls;
 
 /// A set of servers under one placement. Never changes: another set is another cluster.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     pub(crate) config: Config,
+    pub(crate) tls: Option<Tls>,
     servers: Vec<Arc<Server>>,
     ring: Ring,
 }
 
 impl Cluster {
     /// A cluster of the servers of `config`. Those that `former` has too keep their connections, health and counters.
-    pub(crate) fn new(config: Config, former: Option<&Self>) -> Self {
+    pub(crate) fn new(config: Config, tls: Option<Tls>, former: Option<&Self>) -> Self {
         let adopt = |spec: &ServerSpec| {
             let same = former.and_then(|former| former.servers.iter().find(|server| server.is_at(&spec.address)));
-            same.cloned().unwrap_or_else(|| Arc::new(Server::new(spec.clone(), &config)))
+            same.cloned().unwrap_or_else(|| Arc::new(Server::new(spec.clone(), &config, tls.clone())))
         };
         let servers = config.servers.iter().map(adopt).collect();
         let ring = Ring::new(config.placement, &config.servers);
-        Self { config, servers, ring }
+        Self { config, tls, servers, ring }
     }
 
     /// The server of a key; `None` when there are no servers.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::address::ServerSpec;
+use crate::credentials::{Credentials, Password};
 use crate::error::{Error, Result};
 use crate::key::{KeyEncoding, MAX_BINARY_KEY_LENGTH, MAX_KEY_LENGTH};
 
@@ -99,6 +100,15 @@ pub struct Config {
     pub flush_on_reconnect: bool,
     /// How a call waits for a reply.
     pub spin: Spin,
+    /// How connections are secured; not at all when unset.
+    #[cfg(feature = "tls")]
+    pub tls: Option<crate::tls::TlsOptions>,
+    /// The user for servers that ask for one (memcached's `-Y`). Goes with `password`; the two are sent once on each connection,
+    /// to servers that refuse to serve without only. Both together are at most 254 bytes, without spaces and control
+    /// characters; the user without ':' too.
+    pub user: Option<String>,
+    /// The password of `user`.
+    pub password: Option<Password>,
 }
 
 impl Default for Config {
@@ -118,6 +128,10 @@ impl Default for Config {
             key_encoding: KeyEncoding::default(),
             flush_on_reconnect: false,
             spin: Spin::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
+            user: None,
+            password: None,
         }
     }
 }
@@ -156,6 +170,7 @@ impl Config {
                 return Err(Error::invalid(format!("spin of {} us is over 1000 us", time.as_micros())));
             }
         }
+        Credentials::check(self)?;
         self.check_prefix()
     }
 

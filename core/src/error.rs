@@ -42,11 +42,13 @@ pub enum ErrorKind {
     Unsupported = 76,
     /// incr or decr on a value that is not a decimal number.
     NotNumeric = 77,
+    /// No secure connection: a certificate was refused, on this side or by the server, or the server speaks no TLS.
+    Tls = 78,
 }
 
 impl ErrorKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::KeyTooLong,
         Self::KeyCharacter,
         Self::InvalidArgument,
@@ -61,6 +63,7 @@ impl ErrorKind {
         Self::Auth,
         Self::Unsupported,
         Self::NotNumeric,
+        Self::Tls,
     ];
 
     /// The kind's number in packed replies.

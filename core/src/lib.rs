@@ -14,6 +14,7 @@ mod client;
 mod cluster;
 mod config;
 mod conn;
+mod credentials;
 mod drive;
 mod error;
 #[cfg(feature = "ffi")]
@@ -32,16 +33,24 @@ mod server;
 mod signing;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 
 pub use address::{Address, ServerSpec, DEFAULT_PORT, MAX_WEIGHT};
 pub use client::{Client, Create, Each, ServerReply};
 pub use config::{Config, Failover, Placement, Spin, WireProtocol, MAX_TIMEOUT, MAX_VALUE_SIZE};
+pub use credentials::Password;
 pub use error::{Error, ErrorKind, KeyFault, Phase, Result};
 pub use item::{Exptime, Item, ItemMetadata, StoreMode, StoreOutcome};
 pub use item::{FIRST_ABSOLUTE_EXPTIME, LAST_EXPTIME, MAX_RELATIVE_EXPTIME};
 pub use key::{Key, KeyEncoding, MAX_BINARY_KEY_LENGTH, MAX_KEY_LENGTH};
 pub use metrics::{ServerMetrics, ServerState};
 pub use signing::{Signer, MIN_SIGNING_KEY_LENGTH};
+#[cfg(feature = "tls")]
+pub use tls::{Pem, TlsOptions};
 
 #[cfg(feature = "ffi")]
 #[doc(hidden)]

@@ -1,6 +1,8 @@
 //! One connection: a socket, and the machine that knows what is owed on it.
 
 pub(crate) mod machine;
+#[cfg(feature = "tls")]
+pub(crate) mod session;
 pub(crate) mod socket;
 pub(crate) mod ticket;
 pub(crate) mod wait;
@@ -60,6 +62,12 @@ impl Connection {
         }
     }
 
+    /// Whether nothing may stand behind a store in one flush. Records end where a flush ends, and memcached over TLS, when it
+    /// has read the end of a value from the middle of a record, leaves the rest of that record unread until more arrives.
+    pub(crate) fn sends_stores_last(&self) -> bool {
+        self.socket.is_secured()
+    }
+
     /// Whether a byte of the present output has been sent.
     pub(crate) fn has_sent(&self) -> bool {
         self.sent > 0
@@ -71,6 +79,9 @@ impl Connection {
         loop {
             let total = self.machine.out().len() + larges.iter().map(|large| large.value.len()).sum::<usize>();
             if self.sent == total {
+                if !self.socket.flush()? {
+                    return Ok((written, false));
+                }
                 self.machine.clear_out();
                 larges.clear();
                 self.sent = 0;
@@ -87,7 +98,7 @@ impl Connection {
         }
     }
 
-    fn write_pieces(&self, larges: &VecDeque<Large<'_>>) -> io::Result<Option<usize>> {
+    fn write_pieces(&mut self, larges: &VecDeque<Large<'_>>) -> io::Result<Option<usize>> {
         let out = self.machine.out();
         let mut pieces = [IoSlice::new(&[]); PIECES];
         let (mut count, mut skip, mut from) = (0, self.sent, 0);

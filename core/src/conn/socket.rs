@@ -1,4 +1,4 @@
-//! Non-blocking stream sockets, tcp and unix.
+//! Non-blocking stream sockets: tcp, unix, and tls on tcp.
 //!
 //! Every descriptor is written down in its server's [`Descriptors`] while it is open, so that a forked child can close what it
 //! inherited without a lock and without writing a byte.
@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::tls::Session;
 use socket2::{Domain, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
 
 /// An idle connection is probed after this long, so that a firewall's silence is noticed before a call meets it.
@@ -75,6 +76,8 @@ fn inode(fd: RawFd) -> Option<u64> {
 #[derive(Debug)]
 pub(crate) struct Socket {
     raw: RawSocket,
+    /// Secures it; unset on a plain connection.
+    session: Option<Box<Session>>,
     descriptors: Arc<Descriptors>,
     slot: Option<usize>,
 }
@@ -106,7 +109,7 @@ impl Socket {
     fn connect(raw: RawSocket, address: &SockAddr, descriptors: &Arc<Descriptors>) -> io::Result<Self> {
         raw.set_nonblocking(true)?;
         let slot = descriptors.enter(raw.as_raw_fd());
-        let socket = Self { raw, descriptors: descriptors.clone(), slot };
+        let socket = Self { raw, session: None, descriptors: descriptors.clone(), slot };
         match socket.raw.connect(address) {
             Ok(()) => Ok(socket),
             Err(fault) if matches!(fault.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => Ok(socket),
@@ -126,24 +129,70 @@ impl Socket {
         self.raw.as_raw_fd()
     }
 
+    /// Secures a connection that stands, before anything is sent on it.
+    pub(crate) fn secure(&mut self, session: Session) {
+        self.session = Some(Box::new(session));
+    }
+
+    pub(crate) fn is_secured(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Goes on with the handshake as far as it can without waiting; true when it is complete.
+    pub(crate) fn shake_hands(&mut self) -> io::Result<bool> {
+        self.session.as_mut().map_or(Ok(true), |session| session.shake_hands(&self.raw))
+    }
+
+    /// What a failure of this socket says of TLS, if it does.
+    pub(crate) fn explain(&self, fault: &io::Error) -> Option<String> {
+        self.session.as_ref()?.explain(fault)
+    }
+
+    /// Whether what was written is not all the kernel's yet.
+    pub(crate) fn wants_write(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.wants_write())
+    }
+
+    /// Hands what was written to the kernel; true when nothing is left.
+    pub(crate) fn flush(&mut self) -> io::Result<bool> {
+        self.session.as_mut().map_or(Ok(true), |session| session.flush(&self.raw))
+    }
+
     /// Reads into `target`; `None` when there is nothing yet. The bytes that were read are initialised.
-    pub(crate) fn read(&self, target: &mut [MaybeUninit<u8>]) -> io::Result<Option<usize>> {
-        retry(|| self.raw.recv(target))
+    pub(crate) fn read(&mut self, target: &mut [MaybeUninit<u8>]) -> io::Result<Option<usize>> {
+        match &mut self.session {
+            None => retry(|| self.raw.recv(target)),
+            Some(session) => session.read(&self.raw, target),
+        }
+    }
+
+    /// Whether there is something to read of which no wait would tell.
+    pub(crate) fn has_unread(&mut self) -> bool {
+        self.session.as_mut().is_some_and(|session| session.has_unread())
     }
 
     /// Whether bytes or an end of stream wait unread: an idle connection of which that is true is not in step.
-    pub(crate) fn is_readable(&self) -> bool {
+    pub(crate) fn is_readable(&mut self) -> bool {
+        if let Some(session) = &mut self.session {
+            return session.is_readable(&self.raw);
+        }
         let mut byte = [MaybeUninit::uninit()];
         !matches!(retry(|| self.raw.peek(&mut byte)), Ok(None))
     }
 
     /// Writes what the kernel takes; `None` when it takes nothing now.
-    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        if let Some(session) = &mut self.session {
+            return session.write_vectored(&self.raw, &[IoSlice::new(bytes)]);
+        }
         retry(|| self.raw.send_with_flags(bytes, NO_SIGNAL))
     }
 
     /// Writes what the kernel takes of several pieces in one call; `None` when it takes nothing now.
-    pub(crate) fn write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+    pub(crate) fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        if let Some(session) = &mut self.session {
+            return session.write_vectored(&self.raw, pieces);
+        }
         retry(|| self.raw.send_vectored_with_flags(pieces, NO_SIGNAL))
     }
 }
@@ -151,9 +200,9 @@ impl Socket {
 /// A peer that has gone must be an error, not a SIGPIPE that ends the host process. On Apple systems it is a socket option,
 /// which socket2 sets.
 #[cfg(not(target_vendor = "apple"))]
-const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+pub(super) const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(target_vendor = "apple")]
-const NO_SIGNAL: i32 = 0;
+pub(super) const NO_SIGNAL: i32 = 0;
 
 fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
     loop {

@@ -133,6 +133,11 @@ impl Ticket {
         self.body().request.is_some()
     }
 
+    /// Whether that is a store.
+    pub(crate) fn carries_store(&self) -> bool {
+        matches!(self.body().request, Some(Request::Store { .. }))
+    }
+
     /// Puts the request on a connection, as one of several or not; false when the caller has left or the request could not be put there.
     pub(crate) fn board(&self, machine: &mut Machine, company: Company) -> bool {
         let mut body = self.body();

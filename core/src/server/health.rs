@@ -19,6 +19,9 @@ pub(crate) enum Failure {
     Refused,
     /// No connection or no greeting within the connect timeout. A second probe is dear.
     Unreachable,
+    /// The server was reached, and one side refuses the other's certificate or credentials. A second probe is dear, and
+    /// changes nothing before somebody has acted.
+    Rejected,
     /// An open connection failed: no reply in time, closed, or talking nonsense.
     Failed,
 }
@@ -64,7 +67,7 @@ impl Health {
         self.failures = self.failures.saturating_add(1);
         let (first, last) = match failure {
             Failure::Refused => (FIRST_REFUSED, LAST_REFUSED.min(self.dead_retry)),
-            Failure::Unreachable => (FIRST_SILENT, self.dead_retry),
+            Failure::Unreachable | Failure::Rejected => (FIRST_SILENT, self.dead_retry),
             Failure::Failed if self.failures < self.failure_limit => return,
             Failure::Failed => (FIRST_SILENT, self.dead_retry),
         };

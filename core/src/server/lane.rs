@@ -1,10 +1,10 @@
 //! The way of one call's requests to one server: a connection is had, greeted, written to and read from, step by step.
 //!
 //! ```text
-//! Start -> Queued ----------------------------------+
-//!    |        |                                     v
-//!    |        +-> Resolving -> Connecting -> Greeting -> Exchange -> Done
-//!    +-> (an idle connection) --------------------------^
+//! Start -> Queued ----------------------------------------------+
+//!    |        |                                                 v
+//!    |        +-> Resolving -> Connecting -> Securing -> Greeting -> Exchange -> Done
+//!    +-> (an idle connection) ----------------------------------^
 //! ```
 //!
 //! No step blocks; the driver waits for all lanes of a call together. So a batch takes as long as its slowest server, and a
@@ -29,6 +29,7 @@ use crate::conn::ticket::{into_owned, Call, Ticket};
 use crate::conn::wait::{Deadline, Interests, RoundTrip};
 use crate::conn::{Connection, Large, COPIED_VALUE};
 use crate::error::{Error, ErrorKind, Phase};
+use crate::item::StoreMode;
 use crate::key::Key;
 use crate::proto::{Dialect, FaultKind, Reply, Request, Unsupported, Version, Violation};
 
@@ -55,15 +56,28 @@ enum Stage {
     Start,
     Queued(Arc<Ticket>),
     Resolving(Resolution),
-    Connecting { socket: Socket, rest: std::vec::IntoIter<SocketAddr>, by: Instant },
-    Greeting { connection: Box<Connection>, step: Greeting },
+    Connecting {
+        socket: Socket,
+        rest: std::vec::IntoIter<SocketAddr>,
+        by: Instant,
+    },
+    /// The handshake of TLS.
+    Securing(Socket),
+    Greeting {
+        connection: Box<Connection>,
+        step: Greeting,
+    },
     Exchange(Box<Connection>),
     Done,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Greeting {
+    /// Tells also whether the server serves whoever asks: credentials go to no other, which would store them as a value.
     Version,
+    Credentials,
+    /// As `Version`, after the server has accepted the credentials.
+    VersionAfter,
     Probe(Version),
     Flush,
 }
@@ -164,6 +178,7 @@ impl<'r> Lane<'r> {
             Stage::Queued(ticket) => self.queued(ticket, work, now, wait),
             Stage::Resolving(resolution) => self.resolving(resolution, now, wait),
             Stage::Connecting { socket, rest, by } => self.connecting(socket, rest, by, now, wait),
+            Stage::Securing(socket) => self.securing(socket, now, wait),
             Stage::Greeting { connection, step } => self.greeting(connection, step, now, wait),
             Stage::Exchange(connection) => self.exchange(connection, work, now, wait),
             Stage::Done => return Step::Moved,
@@ -188,16 +203,16 @@ impl<'r> Lane<'r> {
 
     fn limit(&self, deadline: &Deadline) -> Instant {
         match self.stage {
-            Stage::Resolving(_) | Stage::Connecting { .. } | Stage::Greeting { .. } => self.connect_by.min(deadline.at),
+            Stage::Resolving(_) | Stage::Connecting { .. } | Stage::Securing(_) | Stage::Greeting { .. } => {
+                self.connect_by.min(deadline.at)
+            }
             _ => deadline.at,
         }
     }
 
     fn start(&mut self, work: &mut dyn Work<'r>, now: Instant) -> Step {
         if let Err(wait) = self.server.admit(now) {
-            let message = format!("{} is down, to be probed again in {} ms", self.server.name, wait.as_millis());
-            let error = Error::new(ErrorKind::ServerDown, message).at(&self.server.name, Phase::Connect);
-            return self.end(error, true);
+            return self.end(self.server.is_down_for(wait), true);
         }
         let request = (self.len == 1).then(|| work.request(self.number, 0)).filter(Ticket::can_carry);
         self.stage = match self.server.pool.enter(request.as_ref()) {
@@ -210,7 +225,7 @@ impl<'r> Lane<'r> {
     }
 
     /// Takes an idle connection if it is still in step with the server.
-    fn board(&mut self, connection: Box<Connection>, is_read: bool, now: Instant) -> Step {
+    fn board(&mut self, mut connection: Box<Connection>, is_read: bool, now: Instant) -> Step {
         let idle = now.saturating_duration_since(connection.last_used);
         let trusted = is_read && connection.machine.dialect == Dialect::Meta && idle < TRUSTED_IDLE;
         if !trusted && connection.socket.is_readable() {
@@ -245,7 +260,14 @@ impl<'r> Lane<'r> {
             Call::Lead(connection) => {
                 self.board(connection, work.is_read(), now);
             }
-            Call::Open => self.stage = self.open(now),
+            Call::Open => match self.server.admit(now) {
+                Ok(()) => self.stage = self.open(now),
+                // It went down while this call waited: what everybody else is told, and no attempt for each of the queue.
+                Err(wait) => {
+                    self.server.pool.lost();
+                    self.end(self.server.is_down_for(wait), true);
+                }
+            },
             Call::Served(Ok(reply)) => {
                 self.answer(work, reply);
                 self.count();
@@ -280,7 +302,7 @@ impl<'r> Lane<'r> {
                 if known.is_empty() {
                     let message = format!("no address for {}: {fault}", self.server.name);
                     let error = Error::new(ErrorKind::ServerDown, message).at(&self.server.name, Phase::Resolve);
-                    return self.fail_to_open(error, Failure::Refused, now);
+                    return self.fail_to_open(error, now);
                 }
                 known
             }
@@ -327,7 +349,7 @@ impl<'r> Lane<'r> {
                 self.stage = Stage::Connecting { socket, rest, by };
                 Step::Still
             }
-            Ok(true) => self.connected(socket, now),
+            Ok(true) => self.secure(socket, now),
             Err(fault) if rest.len() == 0 => self.refused(&fault, now),
             Err(_) => self.connect_next(rest, now),
         }
@@ -336,7 +358,35 @@ impl<'r> Lane<'r> {
     fn refused(&mut self, fault: &io::Error, now: Instant) -> Step {
         let message = format!("cannot connect to {}: {fault}", self.server.name);
         let error = Error::new(ErrorKind::ServerDown, message).at(&self.server.name, Phase::Connect);
-        self.fail_to_open(error, Failure::Refused, now)
+        self.fail_to_open(error, now)
+    }
+
+    /// Begins the handshake, where connections are to be secured.
+    fn secure(&mut self, mut socket: Socket, now: Instant) -> Step {
+        let Some(tls) = &self.server.tls else { return self.connected(socket, now) };
+        match tls.begin(&self.server.spec.address) {
+            Ok(session) => {
+                socket.secure(session);
+                self.stage = Stage::Securing(socket);
+                Step::Moved
+            }
+            Err(error) => self.fail_to_open(error, now),
+        }
+    }
+
+    fn securing(&mut self, mut socket: Socket, now: Instant, wait: &mut Interests) -> Step {
+        match socket.shake_hands() {
+            Ok(true) => self.connected(socket, now),
+            Ok(false) => {
+                wait.socket(socket.fd(), socket.wants_write(), false);
+                self.stage = Stage::Securing(socket);
+                Step::Still
+            }
+            Err(fault) => {
+                let error = self.disconnected(&fault, &socket, Phase::Handshake);
+                self.fail_to_open(error, now)
+            }
+        }
     }
 
     fn connected(&mut self, socket: Socket, now: Instant) -> Step {
@@ -345,7 +395,7 @@ impl<'r> Lane<'r> {
         let dialect = if self.server.protocol == WireProtocol::Classic { Dialect::Classic } else { Dialect::Meta };
         let generation = self.server.pool.generation();
         let connection = Box::new(Connection::new(socket, dialect, generation, now));
-        if self.server.protocol == WireProtocol::Auto {
+        if self.server.protocol == WireProtocol::Auto || self.server.credentials.is_some() {
             return self.greet(connection, Greeting::Version, &Request::Version, now);
         }
         if self.owes_flush() {
@@ -364,15 +414,34 @@ impl<'r> Lane<'r> {
         if let Err(unsupported) = connection.machine.push(request, Slot::Own, Company::Alone) {
             return self.greeting_failed(connection, self.unsupported(&unsupported), now);
         }
+        if let Some(value) = request.body() {
+            connection.machine.push_body(value);
+        }
         self.stage = Stage::Greeting { connection, step };
         Step::Moved
+    }
+
+    fn authenticate(&mut self, mut connection: Box<Connection>, now: Instant) -> Step {
+        let server = self.server.clone();
+        let credentials = server.credentials.as_ref().map_or(&[][..], |credentials| credentials.as_bytes());
+        let key = match Key::parse(b"auth") {
+            Ok(key) => key,
+            Err(fault) => return self.greeting_failed(connection, fault.into(), now),
+        };
+        let request = Request::Store { key, mode: StoreMode::Set, value: credentials, flags: 0, exptime: 0 };
+        let dialect = mem::replace(&mut connection.machine.dialect, Dialect::Classic);
+        let step = self.greet(connection, Greeting::Credentials, &request, now);
+        if let Stage::Greeting { connection, .. } = &mut self.stage {
+            connection.machine.dialect = dialect;
+        }
+        step
     }
 
     fn greeting(&mut self, mut connection: Box<Connection>, step: Greeting, now: Instant, wait: &mut Interests) -> Step {
         match self.transfer(&mut connection, &mut VecDeque::new()) {
             Ok(moves) => match connection.machine.next() {
                 Ok(Some((_, reply))) => {
-                    let heard = hear(step, &reply);
+                    let heard = hear(step, &reply, self.server.credentials.is_some());
                     self.greeted(connection, heard, now)
                 }
                 Ok(None) => {
@@ -385,7 +454,7 @@ impl<'r> Lane<'r> {
                 Err(violation) => self.greeting_failed(connection, self.violated(&violation), now),
             },
             Err(fault) => {
-                let error = self.disconnected(&fault, Phase::Handshake);
+                let error = self.disconnected(&fault, &connection.socket, Phase::Handshake);
                 self.greeting_failed(connection, error, now)
             }
         }
@@ -396,6 +465,13 @@ impl<'r> Lane<'r> {
             return self.greeting_failed(connection, self.violated(&violation), now);
         }
         match heard {
+            Heard::WantsCredentials => return self.authenticate(connection, now),
+            Heard::Accepted => return self.greet(connection, Greeting::VersionAfter, &Request::Version, now),
+            Heard::Version(_) | Heard::Speaks(_) if self.server.protocol != WireProtocol::Auto => {
+                if self.owes_flush() {
+                    return self.greet(connection, Greeting::Flush, &Request::FlushAll { delay: 0 }, now);
+                }
+            }
             Heard::Version(version) => {
                 let name = random_name(now);
                 let key = match Key::parse(&name) {
@@ -422,11 +498,15 @@ impl<'r> Lane<'r> {
 
     fn greeting_failed(&mut self, connection: Box<Connection>, error: Error, now: Instant) -> Step {
         drop(connection);
-        self.fail_to_open(error, Failure::Failed, now)
+        self.fail_to_open(error, now)
     }
 
-    fn fail_to_open(&mut self, error: Error, failure: Failure, now: Instant) -> Step {
-        self.server.failed(failure, now);
+    fn fail_to_open(&mut self, error: Error, now: Instant) -> Step {
+        match error.kind() {
+            ErrorKind::Auth | ErrorKind::Tls => self.server.rejected(&error, now),
+            _ if matches!(error.phase(), Some(Phase::Resolve | Phase::Connect)) => self.server.failed(Failure::Refused, now),
+            _ => self.server.failed(Failure::Failed, now),
+        }
         self.server.pool.lost();
         self.end(error, true)
     }
@@ -551,6 +631,9 @@ impl<'r> Lane<'r> {
                 }
             }
             self.next += 1;
+            if request.body().is_some() && connection.sends_stores_last() {
+                break;
+            }
         }
         Ok(())
     }
@@ -562,7 +645,8 @@ impl<'r> Lane<'r> {
         if !connection.machine.out().is_empty() {
             let (written, complete) = connection.flush(larges)?;
             counters.bytes_written.add(written);
-            if complete {
+            // A wait for the socket would not see what has been read of it already.
+            if complete && !connection.socket.has_unread() {
                 return Ok(Moves::Written);
             }
             if written > 0 {
@@ -652,7 +736,7 @@ impl<'r> Lane<'r> {
         let name = &self.server.name;
         let phase = if connection.machine.out().is_empty() { Phase::Read } else { Phase::Write };
         match fault {
-            Fault::Io(fault) => self.disconnected(&fault, phase),
+            Fault::Io(fault) => self.disconnected(&fault, &connection.socket, phase),
             Fault::Violation(violation) => self.violated(&violation),
             Fault::Unsupported(unsupported) => self.unsupported(&unsupported),
             Fault::Answered(line) => {
@@ -667,8 +751,11 @@ impl<'r> Lane<'r> {
         Error::new(ErrorKind::Unsupported, format!("{name}: {unsupported}")).at(name, Phase::Write)
     }
 
-    fn disconnected(&self, fault: &io::Error, phase: Phase) -> Error {
+    fn disconnected(&self, fault: &io::Error, socket: &Socket, phase: Phase) -> Error {
         let name = &self.server.name;
+        if let Some(why) = socket.explain(fault) {
+            return Error::new(ErrorKind::Tls, format!("no secure connection to {name}: {why}")).at(name, phase);
+        }
         let what = match fault.kind() {
             io::ErrorKind::UnexpectedEof => format!("{name} closed the connection"),
             _ => format!("lost the connection to {name}: {fault}"),
@@ -692,6 +779,10 @@ impl<'r> Lane<'r> {
             }
             Stage::Resolving(_) => self.fail_connecting(Phase::Resolve, connect, now),
             Stage::Connecting { .. } => self.fail_connecting(Phase::Connect, connect, now),
+            Stage::Securing(socket) => {
+                drop(socket);
+                self.fail_connecting(Phase::Handshake, connect, now);
+            }
             Stage::Greeting { connection, .. } => {
                 drop(connection);
                 self.fail_connecting(Phase::Handshake, connect, now);
@@ -783,15 +874,19 @@ enum Fault {
 
 /// What a reply to a greeting says.
 enum Heard {
+    /// It serves only those who have authenticated, and this client has what that takes.
+    WantsCredentials,
+    Accepted,
     Version(Version),
     Speaks(Dialect),
     Flushed,
     Refused(ErrorKind, String),
 }
 
-fn hear(step: Greeting, reply: &Reply<'_>) -> Heard {
+fn hear(step: Greeting, reply: &Reply<'_>, has_credentials: bool) -> Heard {
     match (step, reply) {
-        (Greeting::Version, Reply::Version(text)) => {
+        (Greeting::Credentials, Reply::Done) => Heard::Accepted,
+        (Greeting::Version | Greeting::VersionAfter, Reply::Version(text)) => {
             Version::parse(text).map_or(Heard::Speaks(Dialect::Classic), Heard::Version)
         }
         (Greeting::Probe(_), Reply::Probed(Some(dialect))) => Heard::Speaks(*dialect),
@@ -801,12 +896,21 @@ fn hear(step: Greeting, reply: &Reply<'_>) -> Heard {
         (Greeting::Flush, _) => Heard::Flushed,
         (_, Reply::Fault(fault)) => match fault.kind {
             FaultKind::TooManyConnections => Heard::Refused(ErrorKind::ServerDown, fault.line.clone()),
-            FaultKind::Unauthenticated => Heard::Refused(ErrorKind::Auth, fault.line.clone()),
+            FaultKind::Unauthenticated => match (step, has_credentials) {
+                (Greeting::Version, true) => Heard::WantsCredentials,
+                (_, true) => rejected(&fault.line),
+                (_, false) => Heard::Refused(ErrorKind::Auth, format!("user and password are wanted: {}", fault.line)),
+            },
+            _ if step == Greeting::Credentials => rejected(&fault.line),
             // A proxy that knows no `version`.
             _ => Heard::Speaks(Dialect::Classic),
         },
         _ => Heard::Refused(ErrorKind::Protocol, "unexpected reply to a greeting".into()),
     }
+}
+
+fn rejected(line: &str) -> Heard {
+    Heard::Refused(ErrorKind::Auth, format!("user and password were rejected: {line}"))
 }
 
 /// The error line after which a connection is closed: any but those that memcached is known to send with the stream in step.

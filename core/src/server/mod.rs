@@ -17,7 +17,10 @@ use crate::address::{Address, ServerSpec};
 use crate::config::{Config, WireProtocol};
 use crate::conn::socket::Descriptors;
 use crate::conn::wait::RoundTrip;
+use crate::credentials::Credentials;
+use crate::error::{Error, ErrorKind, Phase};
 use crate::metrics::{Counters, ServerMetrics};
+use crate::tls::Tls;
 
 pub(crate) use lane::{Ended, Lane, Step, Work};
 
@@ -30,6 +33,8 @@ pub(crate) struct Server {
     protocol: WireProtocol,
     connect_timeout: Duration,
     flush_on_reconnect: bool,
+    tls: Option<Tls>,
+    credentials: Option<Credentials>,
     pool: Pool,
     counters: Counters,
     round_trip: RoundTrip,
@@ -38,18 +43,22 @@ pub(crate) struct Server {
     health: Mutex<Health>,
     /// Whether anything is held against the server: while not, a call need not lock its health.
     blemished: AtomicBool,
+    /// Why the server was last left alone, where it is not that it does not answer.
+    rejection: Mutex<Option<Error>>,
     /// The addresses that its name had last, for the time when the resolver fails.
     known: Mutex<Vec<SocketAddr>>,
 }
 
 impl Server {
-    pub(crate) fn new(spec: ServerSpec, config: &Config) -> Self {
+    pub(crate) fn new(spec: ServerSpec, config: &Config, tls: Option<Tls>) -> Self {
         Self {
             name: spec.address.to_string().into(),
             spec,
             protocol: config.protocol,
             connect_timeout: config.connect_timeout,
             flush_on_reconnect: config.flush_on_reconnect,
+            tls,
+            credentials: Credentials::of(config),
             pool: Pool::new(config.max_connections),
             counters: Counters::default(),
             round_trip: RoundTrip::default(),
@@ -57,6 +66,7 @@ impl Server {
             descriptors: Arc::new(Descriptors::new(config.max_connections)),
             health: Mutex::new(Health::new(config.dead_retry, config.failure_limit)),
             blemished: AtomicBool::new(false),
+            rejection: Mutex::default(),
             known: Mutex::default(),
         }
     }
@@ -90,11 +100,18 @@ impl Server {
         let mut health = self.health();
         health.failed(failure, now, jitter(now));
         self.blemished.store(!health.is_clean(), Relaxed);
+        self.remember_rejection(None);
         let is_down = health.is_down();
         drop(health);
         if is_down {
             self.abandon_stale();
         }
+    }
+
+    /// One side refused the other's certificate or credentials.
+    fn rejected(&self, error: &Error, now: Instant) {
+        self.failed(Failure::Rejected, now);
+        self.remember_rejection(Some(error.clone()));
     }
 
     /// The server is to be emptied when it is back: its open connections must not reach it before that.
@@ -144,6 +161,20 @@ impl Server {
         let (state, wait) = self.health().state(Instant::now());
         let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         self.counters.snapshot(self.name.to_string(), weight, self.pool.open_connections(), (state, millis))
+    }
+
+    fn remember_rejection(&self, error: Option<Error>) {
+        *self.rejection.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    /// The error of a call while the server is left alone, for so long still.
+    fn is_down_for(&self, wait: Duration) -> Error {
+        let message = format!("{} is down, to be probed again in {} ms", self.name, wait.as_millis());
+        let message = match &*self.rejection.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => format!("{message}: {error}"),
+            None => message,
+        };
+        Error::new(ErrorKind::ServerDown, message).at(&self.name, Phase::Connect)
     }
 
     fn known_addresses(&self) -> Vec<SocketAddr> {

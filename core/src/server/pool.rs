@@ -107,7 +107,7 @@ impl Pool {
         loop {
             let mut inner = self.lock();
             // The classic protocol has no tokens that would unmask a reply too many in front of the next caller's.
-            let doubtful = || connection.machine.dialect == Dialect::Classic && connection.socket.is_readable();
+            let mut doubtful = || connection.machine.dialect == Dialect::Classic && connection.socket.is_readable();
             if inner.closed || connection.generation != inner.generation || !inner.queue.is_empty() && doubtful() {
                 drop(inner);
                 drop(connection);
@@ -119,7 +119,7 @@ impl Pool {
                 inner.idle.push(connection);
                 return;
             }
-            let group = next_group(&mut inner.queue);
+            let group = next_group(&mut inner.queue, connection.sends_stores_last());
             drop(inner);
             match board(connection, &group) {
                 None => return,
@@ -195,9 +195,12 @@ fn closed() -> Error {
 }
 
 /// The callers whom one connection serves next: the first, and if its request travels in its ticket all those behind it of
-/// whom the same is true.
-fn next_group(queue: &mut VecDeque<Arc<Ticket>>) -> Vec<Arc<Ticket>> {
+/// whom the same is true, up to the first store where that has to be the last.
+fn next_group(queue: &mut VecDeque<Arc<Ticket>>, store_is_last: bool) -> Vec<Arc<Ticket>> {
     let mut count = queue.iter().take(BOARD_LIMIT).take_while(|ticket| ticket.carries_request()).count();
+    if store_is_last {
+        count = queue.iter().take(count).position(|ticket| ticket.carries_store()).map_or(count, |at| at + 1);
+    }
     count = count.max(1).min(queue.len());
     queue.drain(..count).collect()
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -15,6 +15,8 @@ pub struct Memcached {
     child: Child,
     listen: Listen,
     arguments: Vec<String>,
+    /// Where it says that it listens.
+    port_file: PathBuf,
 }
 
 #[derive(Clone)]
@@ -55,8 +57,11 @@ impl Memcached {
 
     fn launch(listen: Listen, arguments: &[&str]) -> Option<Self> {
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let child = spawn(&listen, &arguments);
-        let mut server = Self { child, listen, arguments };
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("cmemcache-{}-{}.ports", std::process::id(), NUMBER.fetch_add(1, Relaxed));
+        let port_file = std::env::temp_dir().join(name);
+        let child = spawn(&listen, &arguments, &port_file);
+        let mut server = Self { child, listen, arguments, port_file };
         server.is_ready().then_some(server)
     }
 
@@ -91,7 +96,7 @@ impl Memcached {
 
     /// Starts a process again after [`Memcached::kill`].
     pub fn revive(&mut self) {
-        self.child = spawn(&self.listen, &self.arguments);
+        self.child = spawn(&self.listen, &self.arguments, &self.port_file);
         assert!(self.is_ready(), "memcached does not come back");
     }
 
@@ -159,6 +164,11 @@ impl Memcached {
         })
     }
 
+    /// Whether it answers nobody who just asks: TLS or credentials are needed.
+    fn is_guarded(&self) -> bool {
+        self.arguments.iter().any(|argument| matches!(argument.as_str(), "-Z" | "-Y"))
+    }
+
     /// Waits until this very process answers; false if it has ended instead.
     fn is_ready(&mut self) -> bool {
         let begun = Instant::now();
@@ -167,7 +177,11 @@ impl Memcached {
             if self.child.try_wait().expect("a child").is_some() {
                 return false;
             }
-            if self.stats().is_ok_and(|stats| stats.contains(&own)) {
+            if self.is_guarded() {
+                if self.port_file.exists() {
+                    return true;
+                }
+            } else if self.stats().is_ok_and(|stats| stats.contains(&own)) {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(3));
@@ -179,14 +193,17 @@ impl Memcached {
 impl Drop for Memcached {
     fn drop(&mut self) {
         self.kill();
+        let _ = std::fs::remove_file(&self.port_file);
         if let Listen::Unix(path) = &self.listen {
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
-fn spawn(listen: &Listen, arguments: &[String]) -> Child {
+fn spawn(listen: &Listen, arguments: &[String], port_file: &Path) -> Child {
+    let _ = std::fs::remove_file(port_file);
     let mut command = Command::new("memcached");
+    command.env("MEMCACHED_PORT_FILENAME", port_file);
     match listen {
         Listen::Tcp { ip, port } => command.args(["-l", ip, "-p", &port.to_string(), "-U", "0"]),
         Listen::Unix(path) => command.args(["-s", &path.display().to_string()]),

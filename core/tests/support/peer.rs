@@ -297,7 +297,7 @@ impl Session {
     }
 
     /// Waits for bytes.
-    fn receive(&mut self) -> io::Result<()> {
+    pub fn receive(&mut self) -> io::Result<()> {
         let mut bytes = [0; 65536];
         let count = self.stream.read(&mut bytes)?;
         if count == 0 {
