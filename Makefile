@@ -40,7 +40,7 @@ test-rust: ## test the core, against a real memcached too
 
 .PHONY: test-python
 test-python: build-python ## test the Python package
-	@$(NEED) memcached
+	@$(NEED) memcached openssl
 	@rm -rf target/vectors/python
 	$(PYTHON) -m pytest tests-python
 	python3 conformance/check.py python
@@ -51,7 +51,7 @@ check-surface: build-python build-kotlin ## check that all of the UDL is public 
 
 .PHONY: soak
 soak: ## hunt for mixed-up replies in 10 million operations (OPERATIONS=..), and show what the process holds
-	@$(NEED) rust memcached
+	@$(NEED) rust memcached openssl
 	HUNT_OPERATIONS=$(or $(OPERATIONS),10000000) cargo test --release -p cmemcache --test hunt -- --nocapture --test-threads=1
 	CHURN_ROUNDS=10000 cargo test --release -p cmemcache --test leaks -- --nocapture
 

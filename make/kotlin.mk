@@ -22,7 +22,7 @@ $(KOTLIN_JAR): $(LIB) $(BINDGEN) uniffi.toml $(KOTLIN_SOURCES)
 
 .PHONY: test-kotlin
 test-kotlin: build-kotlin ## test the Kotlin library, from Java too
-	@$(NEED) memcached python
+	@$(NEED) memcached openssl python
 	@rm -rf target/vectors/kotlin
 	$(MVN) -f tests-kotlin/pom.xml test
 	python3 conformance/check.py kotlin

@@ -42,7 +42,10 @@ class Memcached:
             assert self._process is not None
             assert self._process.poll() is None, "memcached ended at once"
             with contextlib.suppress(OSError):
-                self.ask(b"version\r\n")
+                if "-Z" in self._arguments:
+                    self.connect().close()
+                else:
+                    self.ask(b"version\r\n")
                 return
             time.sleep(0.01)
         raise AssertionError("memcached does not answer")

@@ -301,6 +301,10 @@ def test_options_have_their_defaults(kind: Any, monkeypatch: pytest.MonkeyPatch)
             assert client.server_max_value_length == expected
         elif name in ("protocol", "placement", "failover"):
             assert getattr(options, name).name.replace("_", "").lower() == expected.lower()
+        elif name in ("ca", "certificate", "key", "server_name", "danger_accept_any_certificate"):
+            assert getattr(cmemcache.TlsOptions(), name) == (None if expected == "none" else expected)
+        elif expected == "none":
+            assert getattr(options, name) is None
         elif name == "spin":
             assert getattr(options, name).is_AUTO() == (expected == "Auto")
         elif name == "key_prefix":

@@ -152,7 +152,8 @@ fn kinds_of_errors_have_their_names_and_numbers() {
 
 #[test]
 fn options_have_their_defaults() {
-    let defaults = Config::default();
+    let (defaults, tls) = (Config::default(), cmemcache::TlsOptions::default());
+    let if_none = |is_none: bool| Value::from(if is_none { "none" } else { "some" });
     let millis = |time: std::time::Duration| Value::from(u64::try_from(time.as_millis()).unwrap());
     each_vector("options.json", |case| {
         let ours = match case["name"].as_str().unwrap() {
@@ -169,6 +170,14 @@ fn options_have_their_defaults() {
             "binary_keys" => (defaults.key_encoding == KeyEncoding::Base64).into(),
             "flush_on_reconnect" => defaults.flush_on_reconnect.into(),
             "spin" => format!("{:?}", defaults.spin).into(),
+            "tls" => if_none(defaults.tls.is_none()),
+            "user" => if_none(defaults.user.is_none()),
+            "password" => if_none(defaults.password.is_none()),
+            "ca" => if_none(tls.ca.is_none()),
+            "certificate" => if_none(tls.certificate.is_none()),
+            "key" => if_none(tls.key.is_none()),
+            "server_name" => if_none(tls.server_name.is_none()),
+            "danger_accept_any_certificate" => tls.danger_accept_any_certificate.into(),
             "weight" => Config::new(["127.0.0.1"]).unwrap().servers[0].weight.into(),
             other => panic!("no default of {other} is looked at here: add it"),
         };

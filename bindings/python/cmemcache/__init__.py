@@ -35,6 +35,7 @@ from ._errors import (
     ServerDownError,
     ServerError,
     TimeoutError,
+    TlsError,
     UnavailableError,
     UnknownFlagsError,
     UnsupportedError,
@@ -60,6 +61,7 @@ from ._options import Dialect, Errors, Failover, Placement, WireProtocol
 from ._results import Item, ItemMetadata, ServerMetrics, ServerReply, ServerState, ServerStats
 from ._servers import Server, ServerSpec
 from ._string_client import StringClient, Value
+from ._tls import Pem, TlsOptions
 from ._values import Serializer
 from ._version import __version__
 
@@ -116,6 +118,7 @@ __all__ = [
     "KeyTypeError",
     "NoServersError",
     "NotNumericError",
+    "Pem",
     "Placement",
     "ProtocolError",
     "Serializer",
@@ -129,6 +132,8 @@ __all__ = [
     "ServerStats",
     "StringClient",
     "TimeoutError",
+    "TlsError",
+    "TlsOptions",
     "UnavailableError",
     "UnknownFlagsError",
     "UnsupportedError",

@@ -26,6 +26,7 @@ from ._numbers import whole
 from ._options import Dialect, Errors, Failover, Placement, WireProtocol, choice, core_hash, core_options
 from ._servers import ServerSpec
 from ._signing import Signer, SigningKeys
+from ._tls import TlsOptions
 from ._values import MAX_DECOMPRESSED_SIZE, Codec, Pickling, Serializer, SerializerCodec
 
 
@@ -74,7 +75,7 @@ class Client(LegacyClient):
     - `key_prefix`: put in front of every key, before it is hashed and sent.
     - `protocol`, `placement`, `failover`: see the enums of these names; their values are taken too.
     - `connect_timeout`: longest time for one attempt to connect, in seconds; `socket_timeout` if it is not given.
-    - `failure_limit`, `max_connections`, `spin`: as for `StringClient`.
+    - `failure_limit`, `max_connections`, `spin`, `tls`, `user`, `password`: as for `StringClient`.
     """
 
     def __init__(
@@ -109,6 +110,9 @@ class Client(LegacyClient):
         failure_limit: int = 3,
         max_connections: int = 4,
         spin: Union[str, int] = "auto",
+        tls: Optional[TlsOptions] = None,
+        user: Optional[str] = None,
+        password: Optional[str] = None,
         protocol: Union[WireProtocol, str] = WireProtocol.AUTO,
         placement: Union[Placement, str] = Placement.MODULO,
         failover: Union[Failover, str] = Failover.REHASH,
@@ -146,6 +150,9 @@ class Client(LegacyClient):
             binary_keys=False,
             flush_on_reconnect=flush_on_reconnect,
             spin=spin,
+            tls=tls,
+            user=user,
+            password=password,
         )
         limit = module.SERVER_MAX_KEY_LENGTH if server_max_key_length is None else server_max_key_length
         hash_function = module.serverHashFunction

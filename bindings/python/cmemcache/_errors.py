@@ -21,7 +21,8 @@
     │   ├── DisconnectedError (ConnectionError)
     │   ├── ProtocolError
     │   ├── ServerError
-    │   └── AuthError
+    │   ├── AuthError
+    │   └── TlsError
     ├── ValueDecodeError (ValueError)         a stored value that cannot be read
     │   ├── ForeignValueError                 in the form of another writer
     │   │   └── UnknownFlagsError             whoever that is
@@ -186,6 +187,12 @@ class AuthError(UnavailableError):
     kind = "auth"
 
 
+class TlsError(UnavailableError):
+    """No secure connection: a certificate was refused, on this side or by the server, or the server speaks no TLS."""
+
+    kind = "tls"
+
+
 class ValueDecodeError(CacheError, ValueError):
     """A stored value that cannot be turned into an object. `key` is as it was given, `flags` as the server keeps them."""
 
@@ -289,6 +296,7 @@ _KINDS: dict[int, type[CacheError]] = {
     75: AuthError,
     76: UnsupportedError,
     77: NotNumericError,
+    78: TlsError,
 }
 _PHASES = (None, "resolve", "connect", "handshake", "queue", "write", "read")
 _NAMES = {kind.__name__[: -len("Error")]: kind for kind in _KINDS.values()}

@@ -9,6 +9,7 @@ from ._errors import InvalidArgumentError
 from ._keys import cmemcache_hash, prefix_bytes
 from ._native import generated
 from ._numbers import milliseconds, uint32, uint64
+from ._tls import TlsOptions, core_password, core_tls, core_user
 
 
 class WireProtocol(enum.Enum):
@@ -95,6 +96,9 @@ def core_options(
     binary_keys: bool,
     flush_on_reconnect: bool,
     spin: Union[str, int],
+    tls: Optional[TlsOptions],
+    user: Optional[str],
+    password: Optional[str],
 ) -> Any:
     """The core's options. Numbers out of their range are told here or when the core is opened."""
     return generated.ClientOptions(
@@ -113,6 +117,9 @@ def core_options(
         binary_keys=bool(binary_keys),
         flush_on_reconnect=bool(flush_on_reconnect),
         spin=_spin(spin),
+        tls=core_tls(tls),
+        user=core_user(user),
+        password=core_password(password),
     )
 
 

@@ -14,6 +14,7 @@ from ._numbers import uint32
 from ._options import Errors, Failover, Placement, WireProtocol, core_hash, core_options
 from ._results import Item
 from ._servers import ServerSpec
+from ._tls import TlsOptions
 
 #: A value: text is stored as UTF-8. What is read is always bytes.
 Value = Union[str, bytes, bytearray, memoryview]
@@ -45,6 +46,9 @@ class StringClient(BaseClient):
     - `binary_keys`: keys are any bytes, up to 186, sent as base64: needs the meta protocol.
     - `flush_on_reconnect`: empty a server on the first connection after it was down, so that it serves nothing stale.
     - `spin`: how to wait for a reply: `"auto"`, `"off"`, or microseconds (up to 1000) of polling before every sleep.
+    - `tls`: how connections are secured, as `TlsOptions`; not at all when it is None. Nothing is ever sent in plain instead.
+    - `user`, `password`: for servers that ask for them (memcached's `-Y`); sent once on each connection, only to servers that
+      refuse to serve without. Both together are at most 254 bytes, without spaces and control characters.
     - `protocol`, `placement`, `failover`, `errors`: see the enums of these names; their values are taken too.
     """
 
@@ -62,6 +66,9 @@ class StringClient(BaseClient):
         binary_keys: bool = False,
         flush_on_reconnect: bool = False,
         spin: Union[str, int] = "auto",
+        tls: Optional[TlsOptions] = None,
+        user: Optional[str] = None,
+        password: Optional[str] = None,
         protocol: Union[WireProtocol, str] = WireProtocol.AUTO,
         placement: Union[Placement, str] = Placement.MODULO,
         failover: Union[Failover, str] = Failover.REHASH,
@@ -83,6 +90,9 @@ class StringClient(BaseClient):
             binary_keys=binary_keys,
             flush_on_reconnect=flush_on_reconnect,
             spin=spin,
+            tls=tls,
+            user=user,
+            password=password,
         )
         rules = KeyRules(core_hash=core_hash(placement), core_prefix=options.key_prefix, binary=binary_keys)
         super().__init__(servers, options, rules, errors)

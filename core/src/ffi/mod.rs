@@ -14,8 +14,11 @@ mod testing;
 mod tests;
 mod typed;
 
+use std::sync::Arc;
+
 use crate::client::ServerReply as Answer;
 use crate::error::{Error, ErrorKind, Phase};
+use crate::tls;
 
 pub use crate::config::{Failover, Placement, WireProtocol};
 pub use crate::item::{ItemMetadata, StoreOutcome};
@@ -111,6 +114,8 @@ pub enum CacheError {
     Unsupported { detail: String, server: Option<String> },
     #[error("{detail}")]
     NotNumeric { detail: String, server: Option<String> },
+    #[error("{detail}")]
+    Tls { detail: String, server: Option<String>, phase: Option<String>, outcome_unknown: bool },
 }
 
 impl From<Error> for CacheError {
@@ -134,6 +139,7 @@ impl From<Error> for CacheError {
             ErrorKind::Auth => Self::Auth { detail, server },
             ErrorKind::Unsupported => Self::Unsupported { detail, server },
             ErrorKind::NotNumeric => Self::NotNumeric { detail, server },
+            ErrorKind::Tls => Self::Tls { detail, server, phase, outcome_unknown },
         }
     }
 }
@@ -178,6 +184,56 @@ pub struct ClientOptions {
     pub binary_keys: bool,
     pub flush_on_reconnect: bool,
     pub spin: Option<Spin>,
+    pub tls: Option<TlsOptions>,
+    pub user: Option<String>,
+    pub password: Option<Arc<Password>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct TlsOptions {
+    pub ca: Option<Arc<Pem>>,
+    pub certificate: Option<Arc<Pem>>,
+    pub key: Option<Arc<Pem>>,
+    pub server_name: Option<String>,
+    pub danger_accept_any_certificate: bool,
+}
+
+impl From<TlsOptions> for tls::TlsOptions {
+    fn from(options: TlsOptions) -> Self {
+        let pem = |pem: Option<Arc<Pem>>| pem.map(|pem| pem.0.clone());
+        Self {
+            ca: pem(options.ca),
+            certificate: pem(options.certificate),
+            key: pem(options.key),
+            server_name: options.server_name,
+            danger_accept_any_certificate: options.danger_accept_any_certificate,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Pem(tls::Pem);
+
+impl Pem {
+    #[must_use]
+    pub fn file(path: String) -> Self {
+        Self(tls::Pem::File(path.into()))
+    }
+
+    #[must_use]
+    pub fn text(text: Vec<u8>) -> Self {
+        Self(tls::Pem::Text(text))
+    }
+}
+
+#[derive(Debug)]
+pub struct Password(crate::credentials::Password);
+
+impl Password {
+    #[must_use]
+    pub fn new(password: String) -> Self {
+        Self(password.into())
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -52,6 +52,9 @@ fn config(servers: Vec<ServerSpec>, options: ClientOptions) -> Result<Config> {
         key_encoding: if options.binary_keys { KeyEncoding::Base64 } else { KeyEncoding::Text },
         flush_on_reconnect: options.flush_on_reconnect,
         spin,
+        tls: options.tls.map(Into::into),
+        user: options.user,
+        password: options.password.map(|password| password.0.clone()),
     })
 }
 

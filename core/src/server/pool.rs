@@ -317,7 +317,7 @@ mod tests {
     /// A connection of this protocol on which the server has sent these bytes.
     fn connection(dialect: Dialect, bytes: &[u8]) -> (Box<Connection>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let socket = Socket::connect_tcp(listener.local_addr().unwrap(), &Arc::new(Descriptors::new(1))).unwrap();
+        let mut socket = Socket::connect_tcp(listener.local_addr().unwrap(), &Arc::new(Descriptors::new(1))).unwrap();
         let (mut server, _) = listener.accept().unwrap();
         server.write_all(bytes).unwrap();
         eventually(Duration::from_secs(5), || socket.is_connected().unwrap() && socket.is_readable() != bytes.is_empty());

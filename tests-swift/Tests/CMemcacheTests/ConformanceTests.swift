@@ -275,6 +275,8 @@ import Testing
     func defaults() throws {
         let options = ClientOptions()
         func millis(_ time: Duration) -> String { "\(time.wholeMilliseconds)" }
+        func isNone<T>(_ option: T?) -> String { option == nil ? "none" : "some" }
+        let tls = TlsOptions()
         let ours = [
             "protocol": "\(options.protocol)", "placement": "\(options.placement)", "failover": "\(options.failover)",
             "timeout_ms": millis(options.timeout), "connect_timeout_ms": millis(options.connectTimeout),
@@ -282,6 +284,9 @@ import Testing
             "max_connections": "\(options.maxConnections)", "max_value_size": "\(options.maxValueSize)",
             "key_prefix": String(decoding: options.keyPrefix, as: UTF8.self), "binary_keys": "\(options.binaryKeys)",
             "flush_on_reconnect": "\(options.flushOnReconnect)", "spin": "\(options.spin)",
+            "tls": isNone(options.tls), "user": isNone(options.user), "password": isNone(options.password),
+            "ca": isNone(tls.ca), "certificate": isNone(tls.certificate), "key": isNone(tls.key),
+            "server_name": isNone(tls.serverName), "danger_accept_any_certificate": "\(tls.dangerAcceptAnyCertificate)",
             "weight": "\(ServerSpec("localhost").weight)",
         ]
         try eachVector("options.json") { vector in

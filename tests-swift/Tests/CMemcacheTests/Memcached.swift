@@ -52,7 +52,12 @@ final class Memcached: @unchecked Sendable {
         let client = try StringClient(servers: [server])
         for _ in 0..<500 {
             client.forgetDeadHosts()
-            if try client.version().first?.error == nil { return }
+            // Who asks for TLS or credentials has answered with that.
+            switch try client.version().first?.error?.code {
+            case nil, .auth: return
+            case .disconnected, .timeout, .protocol: if arguments.contains("-Z") { return }
+            default: break
+            }
             usleep(10_000)
         }
         throw Unfit("memcached did not listen on \(address) within 5 seconds")

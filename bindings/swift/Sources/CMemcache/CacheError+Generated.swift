@@ -31,6 +31,8 @@ extension CacheError {
         case .Auth(let detail, let server): self.init(.auth, detail, server: server)
         case .Unsupported(let detail, let server): self.init(.unsupported, detail, server: server)
         case .NotNumeric(let detail, let server): self.init(.notNumeric, detail, server: server)
+        case .Tls(let detail, let server, let phase, let unknown):
+            self.init(.tls, detail, server: server, phase: phase.map(Phase.init), outcomeUnknown: unknown)
         }
     }
 

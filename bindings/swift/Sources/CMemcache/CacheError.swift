@@ -68,6 +68,8 @@ extension CacheError {
         public static let unsupported = Self(76)
         /// `incr` or `decr` on a value that is not a decimal number.
         public static let notNumeric = Self(77)
+        /// No secure connection: a certificate was refused, on this side or by the server, or the server speaks no TLS.
+        public static let tls = Self(78)
 
         /// The stored value cannot be read as the type that was asked for; the message names the key and its flags.
         public static let undecodableValue = Self(128)
@@ -110,7 +112,7 @@ extension CacheError.Code: CustomStringConvertible {
         .keyTooLong: "keyTooLong", .keyCharacter: "keyCharacter", .invalidArgument: "invalidArgument",
         .valueTooLarge: "valueTooLarge", .noServers: "noServers", .closed: "closed", .serverDown: "serverDown",
         .timeout: "timeout", .disconnected: "disconnected", .protocol: "protocol",
-        .serverError: "serverError", .auth: "auth", .unsupported: "unsupported", .notNumeric: "notNumeric",
+        .serverError: "serverError", .auth: "auth", .unsupported: "unsupported", .notNumeric: "notNumeric", .tls: "tls",
         .undecodableValue: "undecodableValue", .foreignValue: "foreignValue", .unencodableValue: "unencodableValue",
         .incompatibleLibrary: "incompatibleLibrary", .internalFault: "internalFault",
     ]

@@ -97,6 +97,13 @@ public struct ClientOptions: Hashable, Sendable {
     public var flushOnReconnect = false
     /// How a call waits for a reply.
     public var spin: Spin = .auto
+    /// How connections are secured; not at all when nil. A server that does not speak TLS is an error, never spoken to in plain.
+    public var tls: TlsOptions?
+    /// The user for servers that ask for one (memcached's `-Y`). Goes with ``password``; the two are sent once on each connection,
+    /// only to servers that refuse to serve without.
+    public var user: String?
+    /// The password of ``user``. Both together are at most 254 bytes, without spaces and control characters.
+    public var password: Password?
     /// How many `async` calls of a client are under way at once, 1 to 1024; further ones wait within their deadline. Each
     /// takes a thread of the client's own, made when it is needed and ended when it is idle: the threads of Swift's
     /// concurrency are never blocked.
@@ -111,7 +118,8 @@ public struct ClientOptions: Hashable, Sendable {
             timeoutMs: timeout.wholeMilliseconds, connectTimeoutMs: connectTimeout.wholeMilliseconds,
             deadRetryMs: deadRetry.wholeMilliseconds, failureLimit: failureLimit, maxConnections: maxConnections,
             maxValueSize: maxValueSize, keyPrefix: keyPrefix, binaryKeys: binaryKeys, flushOnReconnect: flushOnReconnect,
-            spin: spin.generated)
+            spin: spin.generated, tls: tls?.generated, user: user,
+            password: password.map { CMemcacheFFI.Password(password: $0.text) })
     }
 }
 

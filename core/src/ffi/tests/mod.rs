@@ -28,6 +28,9 @@ fn options() -> ClientOptions {
         binary_keys: false,
         flush_on_reconnect: false,
         spin: None,
+        tls: None,
+        user: None,
+        password: None,
     }
 }
 

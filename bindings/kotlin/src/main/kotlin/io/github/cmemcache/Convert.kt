@@ -6,6 +6,8 @@ import io.github.cmemcache.ffi.CacheException as FfiException
 import io.github.cmemcache.ffi.ClientOptions as FfiOptions
 import io.github.cmemcache.ffi.Failover as FfiFailover
 import io.github.cmemcache.ffi.ItemMetadata as FfiMetadata
+import io.github.cmemcache.ffi.Password as FfiPassword
+import io.github.cmemcache.ffi.Pem as FfiPem
 import io.github.cmemcache.ffi.Placement as FfiPlacement
 import io.github.cmemcache.ffi.ServerMetrics as FfiMetrics
 import io.github.cmemcache.ffi.ServerReply as FfiReply
@@ -13,6 +15,7 @@ import io.github.cmemcache.ffi.ServerSpec as FfiSpec
 import io.github.cmemcache.ffi.ServerState as FfiState
 import io.github.cmemcache.ffi.ServerStats as FfiStats
 import io.github.cmemcache.ffi.Spin as FfiSpin
+import io.github.cmemcache.ffi.TlsOptions as FfiTls
 import io.github.cmemcache.ffi.WireProtocol as FfiProtocol
 
 private const val LONGEST_LIFETIME_SECONDS = 999_999_999L
@@ -87,8 +90,16 @@ internal fun ClientOptions.toFfi(): FfiOptions {
             Spin.Off -> FfiSpin.Off
             is Spin.Fixed -> FfiSpin.Fixed(spin.microseconds.unsigned("spin", "0 to 1000 microseconds"))
         },
+        tls = tls?.toFfi(),
+        user = user,
+        password = password?.let { FfiPassword(it.text) },
     )
 }
+
+private fun TlsOptions.toFfi(): FfiTls =
+    FfiTls(ca?.toFfi(), certificate?.toFfi(), key?.toFfi(), serverName, dangerAcceptAnyCertificate)
+
+private fun Pem.toFfi(): FfiPem = if (path != null) FfiPem.file(path) else FfiPem.text(text ?: ByteArray(0))
 
 internal fun FfiException.toPublic(): CacheException = when (this) {
     is FfiException.KeyTooLong -> KeyTooLongException(detail)
@@ -105,6 +116,7 @@ internal fun FfiException.toPublic(): CacheException = when (this) {
     is FfiException.Auth -> AuthException(detail, server)
     is FfiException.Unsupported -> UnsupportedException(detail, server)
     is FfiException.NotNumeric -> NotNumericException(detail, server)
+    is FfiException.Tls -> TlsException(detail, server, phase(phase), outcomeUnknown)
 }
 
 private fun phase(name: String?): Phase? = Phase.entries.firstOrNull { it.name.equals(name, ignoreCase = true) }

@@ -28,7 +28,7 @@ public enum class Phase {
  * CacheException
  *   the caller   KeyTooLong, KeyCharacter, InvalidArgument, ValueTooLarge, NoServers, Closed, NotNumeric
  *   the network  ServerDown, Timeout, Disconnected
- *   the server   Protocol, ServerError, Auth, Unsupported
+ *   the server   Protocol, ServerError, Auth, Tls, Unsupported
  *   the value    ForeignValue, UndecodableValue, ForbiddenClass, UntrustedValue     (only from Client, which decodes)
  *   the set-up   NativeLibrary                                      (only from the constructors)
  *   this library InternalError
@@ -86,6 +86,10 @@ public class ServerErrorException internal constructor(message: String, server: 
 
 /** The server wants credentials, or refused them. */
 public class AuthException internal constructor(message: String, server: String?) : CacheException(message, server)
+
+/** No secure connection: a certificate was refused, on this side or by the server, or the server speaks no TLS. */
+public class TlsException internal constructor(message: String, server: String?, phase: Phase?, outcomeUnknown: Boolean) :
+    CacheException(message, server, phase, outcomeUnknown)
 
 /** The server's protocol, or a client with signing keys, has no such operation. */
 public class UnsupportedException internal constructor(message: String, server: String?) : CacheException(message, server)
@@ -157,5 +161,6 @@ internal fun cacheException(kind: Int, message: String, server: String?, phase: 
         75 -> AuthException(message, server)
         76 -> UnsupportedException(message, server)
         77 -> NotNumericException(message, server)
+        78 -> TlsException(message, server, phase, outcomeUnknown)
         else -> InternalErrorException("error kind $kind is unknown to this version: $message")
     }

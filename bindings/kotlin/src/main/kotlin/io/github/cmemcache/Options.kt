@@ -102,6 +102,11 @@ public data class ServerSpec @JvmOverloads constructor(val address: String, val 
  * @property binaryKeys keys are any bytes, sent as base64: needs the meta protocol.
  * @property flushOnReconnect empty a server (flush_all) on the first connection after it was down, so that it serves nothing stale.
  * @property spin how a call waits for a reply.
+ * @property tls how connections are secured; not at all when null. A server that does not speak TLS is an error, never spoken to in
+ *   plain.
+ * @property user the user for servers that ask for one (memcached's `-Y`). Goes with `password`; the two are sent once on each
+ *   connection, only to servers that refuse to serve without.
+ * @property password the password of `user`. Both together are at most 254 bytes, without spaces and control characters.
  */
 public data class ClientOptions(
     val protocol: WireProtocol = WireProtocol.AUTO,
@@ -118,6 +123,9 @@ public data class ClientOptions(
     val binaryKeys: Boolean = false,
     val flushOnReconnect: Boolean = false,
     val spin: Spin = Spin.Auto,
+    val tls: TlsOptions? = null,
+    val user: String? = null,
+    val password: Password? = null,
 ) {
     /** Sets options one by one, for Java. What is not set keeps its default. */
     public class Builder internal constructor() {
@@ -164,6 +172,15 @@ public data class ClientOptions(
 
         /** See [ClientOptions.spin]. */
         public fun spin(spin: Spin): Builder = with { copy(spin = spin) }
+
+        /** See [ClientOptions.tls]. */
+        public fun tls(tls: TlsOptions): Builder = with { copy(tls = tls) }
+
+        /** See [ClientOptions.user]. */
+        public fun user(user: String): Builder = with { copy(user = user) }
+
+        /** See [ClientOptions.password]. */
+        public fun password(password: String): Builder = with { copy(password = Password(password)) }
 
         /** The options. Ranges are checked when a client is made with them. */
         public fun build(): ClientOptions = options

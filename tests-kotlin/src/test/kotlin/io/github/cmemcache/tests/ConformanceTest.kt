@@ -11,6 +11,7 @@ import io.github.cmemcache.ServerSpec
 import io.github.cmemcache.Spin
 import io.github.cmemcache.StoreOutcome.Stored
 import io.github.cmemcache.StringClient
+import io.github.cmemcache.TlsOptions
 import io.github.cmemcache.ValueOptions
 import io.github.cmemcache.WireProtocol
 import io.github.cmemcache.cacheException
@@ -295,6 +296,7 @@ class ConformanceTest {
         val options = ClientOptions()
         fun millis(time: Duration) = "${time.inWholeMilliseconds}"
         fun name(choice: Enum<*>) = choice.name.split('_').joinToString("") { it.lowercase().replaceFirstChar(Char::uppercase) }
+        val tls = TlsOptions()
         val ours = mapOf(
             "protocol" to name(options.protocol),
             "placement" to name(options.placement),
@@ -309,6 +311,14 @@ class ConformanceTest {
             "binary_keys" to "${options.binaryKeys}",
             "flush_on_reconnect" to "${options.flushOnReconnect}",
             "spin" to if (options.spin == Spin.Auto) "Auto" else "another",
+            "tls" to "${options.tls ?: "none"}",
+            "user" to "${options.user ?: "none"}",
+            "password" to "${options.password ?: "none"}",
+            "ca" to "${tls.ca ?: "none"}",
+            "certificate" to "${tls.certificate ?: "none"}",
+            "key" to "${tls.key ?: "none"}",
+            "server_name" to "${tls.serverName ?: "none"}",
+            "danger_accept_any_certificate" to "${tls.dangerAcceptAnyCertificate}",
             "weight" to "${ServerSpec("localhost").weight}",
         )
         eachVector("options.json") { case -> assertEquals(case.text("default"), ours[case.text("name")]) }
