@@ -243,6 +243,41 @@ typedef void (*UniffiForeignFutureCompleteVoid)(uint64_t, UniffiForeignFutureRes
     );
 
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CLONE_PASSWORD
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CLONE_PASSWORD
+uint64_t uniffi_cmemcache_fn_clone_password(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_FREE_PASSWORD
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_FREE_PASSWORD
+void uniffi_cmemcache_fn_free_password(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CONSTRUCTOR_PASSWORD_NEW
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CONSTRUCTOR_PASSWORD_NEW
+uint64_t uniffi_cmemcache_fn_constructor_password_new(RustBuffer password, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CLONE_PEM
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CLONE_PEM
+uint64_t uniffi_cmemcache_fn_clone_pem(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_FREE_PEM
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_FREE_PEM
+void uniffi_cmemcache_fn_free_pem(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CONSTRUCTOR_PEM_FILE
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CONSTRUCTOR_PEM_FILE
+uint64_t uniffi_cmemcache_fn_constructor_pem_file(RustBuffer path, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CONSTRUCTOR_PEM_TEXT
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CONSTRUCTOR_PEM_TEXT
+uint64_t uniffi_cmemcache_fn_constructor_pem_text(RustBuffer text, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CLONE_STRINGCLIENT
 #define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CLONE_STRINGCLIENT
 uint64_t uniffi_cmemcache_fn_clone_stringclient(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -1005,6 +1040,24 @@ uint16_t uniffi_cmemcache_checksum_method_testserver_restart(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_STOP
 #define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_TESTSERVER_STOP
 uint16_t uniffi_cmemcache_checksum_method_testserver_stop(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_CONSTRUCTOR_PASSWORD_NEW
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_CONSTRUCTOR_PASSWORD_NEW
+uint16_t uniffi_cmemcache_checksum_constructor_password_new(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_CONSTRUCTOR_PEM_FILE
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_CONSTRUCTOR_PEM_FILE
+uint16_t uniffi_cmemcache_checksum_constructor_pem_file(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_CONSTRUCTOR_PEM_TEXT
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_CONSTRUCTOR_PEM_TEXT
+uint16_t uniffi_cmemcache_checksum_constructor_pem_text(void
     
 );
 #endif

@@ -625,6 +625,266 @@ fileprivate struct FfiConverterData: FfiConverterRustBuffer {
 
 
 /**
+ * A password. It is never shown.
+ */
+public protocol PasswordProtocol: AnyObject, Sendable {
+    
+}
+/**
+ * A password. It is never shown.
+ */
+open class Password: PasswordProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_cmemcache_fn_clone_password(self.handle, $0) }
+    }
+    /**
+     * As text.
+     */
+public convenience init(password: String) {
+    let handle =
+        try! rustCall() {
+        uniffiCallStatus in
+    uniffi_cmemcache_fn_constructor_password_new(
+        FfiConverterString.lower(password),uniffiCallStatus
+    )
+}
+    self.init(unsafeFromHandle: handle)
+}
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_cmemcache_fn_free_password(handle, $0) }
+    }
+
+    
+
+    
+
+    
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePassword: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Password
+
+    public static func lift(_ handle: UInt64) throws -> Password {
+        return Password(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Password) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Password {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Password, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePassword_lift(_ handle: UInt64) throws -> Password {
+    return try FfiConverterTypePassword.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePassword_lower(_ value: Password) -> UInt64 {
+    return FfiConverterTypePassword.lower(value)
+}
+
+
+
+
+
+
+/**
+ * Certificates or a key as PEM text. What is in it is never shown.
+ */
+public protocol PemProtocol: AnyObject, Sendable {
+    
+}
+/**
+ * Certificates or a key as PEM text. What is in it is never shown.
+ */
+open class Pem: PemProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_cmemcache_fn_clone_pem(self.handle, $0) }
+    }
+    // No primary constructor declared for this class.
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_cmemcache_fn_free_pem(handle, $0) }
+    }
+
+    
+    /**
+     * The text in a file, which is read once, when a client is made.
+     */
+public static func file(path: String) -> Pem  {
+    return try!  FfiConverterTypePem_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_cmemcache_fn_constructor_pem_file(
+        FfiConverterString.lower(path),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * The text itself.
+     */
+public static func text(text: Data) -> Pem  {
+    return try!  FfiConverterTypePem_lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_cmemcache_fn_constructor_pem_text(
+        FfiConverterData.lower(text),uniffiCallStatus
+    )
+})
+}
+    
+
+    
+
+    
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypePem: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Pem
+
+    public static func lift(_ handle: UInt64) throws -> Pem {
+        return Pem(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Pem) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Pem {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Pem, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePem_lift(_ handle: UInt64) throws -> Pem {
+    return try FfiConverterTypePem.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypePem_lower(_ value: Pem) -> UInt64 {
+    return FfiConverterTypePem.lower(value)
+}
+
+
+
+
+
+
+/**
  * A client of a set of memcached servers. Values are strings of bytes with client flags.
  *
  * Any number of threads may share one. No connection is opened before the first call. After a fork the child opens
@@ -1611,7 +1871,7 @@ public func FfiConverterTypeTestServer_lower(_ value: TestServer) -> UInt64 {
 /**
  * Options of a client. Every field has a default that suits a server in the same network.
  */
-public struct ClientOptions: Equatable, Hashable {
+public struct ClientOptions {
     /**
      * Which protocol to speak.
      */
@@ -1664,6 +1924,19 @@ public struct ClientOptions: Equatable, Hashable {
      * How a call waits for a reply.
      */
     public var spin: Spin?
+    /**
+     * How connections are secured; not at all when null. A server that does not speak TLS is an error, never spoken to in plain.
+     */
+    public var tls: TlsOptions?
+    /**
+     * The user for servers that ask for one (memcached's `-Y`). Goes with `password`; the two are sent once on each
+     * connection, only to servers that refuse to serve without.
+     */
+    public var user: String?
+    /**
+     * The password of `user`. Both together are at most 254 bytes, without spaces and control characters.
+     */
+    public var password: Password?
 
     // Default memberwise initializers are never public by default, so we
     // declare one manually.
@@ -1706,7 +1979,17 @@ public struct ClientOptions: Equatable, Hashable {
          */flushOnReconnect: Bool = false, 
         /**
          * How a call waits for a reply.
-         */spin: Spin? = nil) {
+         */spin: Spin? = nil, 
+        /**
+         * How connections are secured; not at all when null. A server that does not speak TLS is an error, never spoken to in plain.
+         */tls: TlsOptions? = nil, 
+        /**
+         * The user for servers that ask for one (memcached's `-Y`). Goes with `password`; the two are sent once on each
+         * connection, only to servers that refuse to serve without.
+         */user: String? = nil, 
+        /**
+         * The password of `user`. Both together are at most 254 bytes, without spaces and control characters.
+         */password: Password? = nil) {
         self.`protocol` = `protocol`
         self.placement = placement
         self.failover = failover
@@ -1720,6 +2003,9 @@ public struct ClientOptions: Equatable, Hashable {
         self.binaryKeys = binaryKeys
         self.flushOnReconnect = flushOnReconnect
         self.spin = spin
+        self.tls = tls
+        self.user = user
+        self.password = password
     }
 
     
@@ -1750,7 +2036,10 @@ public struct FfiConverterTypeClientOptions: FfiConverterRustBuffer {
                 keyPrefix: FfiConverterData.read(from: &buf), 
                 binaryKeys: FfiConverterBool.read(from: &buf), 
                 flushOnReconnect: FfiConverterBool.read(from: &buf), 
-                spin: FfiConverterOptionTypeSpin.read(from: &buf)
+                spin: FfiConverterOptionTypeSpin.read(from: &buf), 
+                tls: FfiConverterOptionTypeTlsOptions.read(from: &buf), 
+                user: FfiConverterOptionString.read(from: &buf), 
+                password: FfiConverterOptionTypePassword.read(from: &buf)
         )
     }
 
@@ -1768,6 +2057,9 @@ public struct FfiConverterTypeClientOptions: FfiConverterRustBuffer {
         FfiConverterBool.write(value.binaryKeys, into: &buf)
         FfiConverterBool.write(value.flushOnReconnect, into: &buf)
         FfiConverterOptionTypeSpin.write(value.spin, into: &buf)
+        FfiConverterOptionTypeTlsOptions.write(value.tls, into: &buf)
+        FfiConverterOptionString.write(value.user, into: &buf)
+        FfiConverterOptionTypePassword.write(value.password, into: &buf)
     }
 }
 
@@ -2987,6 +3279,105 @@ public func FfiConverterTypeTestServerOptions_lower(_ value: TestServerOptions) 
 
 
 /**
+ * How connections are secured. The defaults trust the system's CAs and demand that the certificate is the server's own.
+ */
+public struct TlsOptions {
+    /**
+     * The certificates of the CAs that are trusted; the system's own when there are none here.
+     */
+    public var ca: Pem?
+    /**
+     * The client's certificate and those between it and its CA, for servers that ask for one. Needs `key`.
+     */
+    public var certificate: Pem?
+    /**
+     * The private key of `certificate`, not encrypted.
+     */
+    public var key: Pem?
+    /**
+     * The name or IP address that the servers' certificates are for; each server's own host when there is none here.
+     */
+    public var serverName: String?
+    /**
+     * Danger: accepts any certificate of anybody, so that whoever sits between can read and change everything.
+     */
+    public var dangerAcceptAnyCertificate: Bool
+
+    // Default memberwise initializers are never public by default, so we
+    // declare one manually.
+    public init(
+        /**
+         * The certificates of the CAs that are trusted; the system's own when there are none here.
+         */ca: Pem? = nil, 
+        /**
+         * The client's certificate and those between it and its CA, for servers that ask for one. Needs `key`.
+         */certificate: Pem? = nil, 
+        /**
+         * The private key of `certificate`, not encrypted.
+         */key: Pem? = nil, 
+        /**
+         * The name or IP address that the servers' certificates are for; each server's own host when there is none here.
+         */serverName: String? = nil, 
+        /**
+         * Danger: accepts any certificate of anybody, so that whoever sits between can read and change everything.
+         */dangerAcceptAnyCertificate: Bool = false) {
+        self.ca = ca
+        self.certificate = certificate
+        self.key = key
+        self.serverName = serverName
+        self.dangerAcceptAnyCertificate = dangerAcceptAnyCertificate
+    }
+
+    
+
+    
+}
+
+#if compiler(>=6)
+extension TlsOptions: Sendable {}
+#endif
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeTlsOptions: FfiConverterRustBuffer {
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> TlsOptions {
+        return
+            try TlsOptions(
+                ca: FfiConverterOptionTypePem.read(from: &buf), 
+                certificate: FfiConverterOptionTypePem.read(from: &buf), 
+                key: FfiConverterOptionTypePem.read(from: &buf), 
+                serverName: FfiConverterOptionString.read(from: &buf), 
+                dangerAcceptAnyCertificate: FfiConverterBool.read(from: &buf)
+        )
+    }
+
+    public static func write(_ value: TlsOptions, into buf: inout [UInt8]) {
+        FfiConverterOptionTypePem.write(value.ca, into: &buf)
+        FfiConverterOptionTypePem.write(value.certificate, into: &buf)
+        FfiConverterOptionTypePem.write(value.key, into: &buf)
+        FfiConverterOptionString.write(value.serverName, into: &buf)
+        FfiConverterBool.write(value.dangerAcceptAnyCertificate, into: &buf)
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTlsOptions_lift(_ buf: RustBuffer) throws -> TlsOptions {
+    return try FfiConverterTypeTlsOptions.lift(buf)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeTlsOptions_lower(_ value: TlsOptions) -> RustBuffer {
+    return FfiConverterTypeTlsOptions.lower(value)
+}
+
+
+/**
  * An error of a call, by who has to act. A miss, a value that was not stored and a cas conflict are results, not errors.
  *
  * `detail` says in one line what happened. `server` is `host:port` or `unix:/path` where a server is to blame. `phase` is
@@ -3067,6 +3458,11 @@ enum CacheError: Swift.Error, Equatable, Hashable, Foundation.LocalizedError {
      * incr or decr on a value that is not a decimal number.
      */
     case NotNumeric(detail: String, server: String?
+    )
+    /**
+     * No secure connection: a certificate was refused, on this side or by the server, or the server speaks no TLS.
+     */
+    case Tls(detail: String, server: String?, phase: String?, outcomeUnknown: Bool
     )
 
     
@@ -3153,6 +3549,12 @@ public struct FfiConverterTypeCacheError: FfiConverterRustBuffer {
         case 14: return .NotNumeric(
             detail: try FfiConverterString.read(from: &buf), 
             server: try FfiConverterOptionString.read(from: &buf)
+            )
+        case 15: return .Tls(
+            detail: try FfiConverterString.read(from: &buf), 
+            server: try FfiConverterOptionString.read(from: &buf), 
+            phase: try FfiConverterOptionString.read(from: &buf), 
+            outcomeUnknown: try FfiConverterBool.read(from: &buf)
             )
 
          default: throw UniffiInternalError.unexpectedEnumCase
@@ -3249,6 +3651,14 @@ public struct FfiConverterTypeCacheError: FfiConverterRustBuffer {
             writeInt(&buf, Int32(14))
             FfiConverterString.write(detail, into: &buf)
             FfiConverterOptionString.write(server, into: &buf)
+            
+        
+        case let .Tls(detail,server,phase,outcomeUnknown):
+            writeInt(&buf, Int32(15))
+            FfiConverterString.write(detail, into: &buf)
+            FfiConverterOptionString.write(server, into: &buf)
+            FfiConverterOptionString.write(phase, into: &buf)
+            FfiConverterBool.write(outcomeUnknown, into: &buf)
             
         }
     }
@@ -4093,6 +4503,54 @@ fileprivate struct FfiConverterOptionString: FfiConverterRustBuffer {
 #if swift(>=5.8)
 @_documentation(visibility: private)
 #endif
+fileprivate struct FfiConverterOptionTypePassword: FfiConverterRustBuffer {
+    typealias SwiftType = Password?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypePassword.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypePassword.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypePem: FfiConverterRustBuffer {
+    typealias SwiftType = Pem?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypePem.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypePem.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
 fileprivate struct FfiConverterOptionTypeItem: FfiConverterRustBuffer {
     typealias SwiftType = Item?
 
@@ -4133,6 +4591,30 @@ fileprivate struct FfiConverterOptionTypeItemMetadata: FfiConverterRustBuffer {
         switch try readInt(&buf) as Int8 {
         case 0: return nil
         case 1: return try FfiConverterTypeItemMetadata.read(from: &buf)
+        default: throw UniffiInternalError.unexpectedOptionalTag
+        }
+    }
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+fileprivate struct FfiConverterOptionTypeTlsOptions: FfiConverterRustBuffer {
+    typealias SwiftType = TlsOptions?
+
+    public static func write(_ value: SwiftType, into buf: inout [UInt8]) {
+        guard let value = value else {
+            writeInt(&buf, Int8(0))
+            return
+        }
+        writeInt(&buf, Int8(1))
+        FfiConverterTypeTlsOptions.write(value, into: &buf)
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> SwiftType {
+        switch try readInt(&buf) as Int8 {
+        case 0: return nil
+        case 1: return try FfiConverterTypeTlsOptions.read(from: &buf)
         default: throw UniffiInternalError.unexpectedOptionalTag
         }
     }
@@ -4654,6 +5136,15 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_cmemcache_checksum_method_testserver_stop() != 14493) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_cmemcache_checksum_constructor_password_new() != 33356) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_cmemcache_checksum_constructor_pem_file() != 50915) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_cmemcache_checksum_constructor_pem_text() != 30122) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_cmemcache_checksum_constructor_stringclient_new() != 26414) {
