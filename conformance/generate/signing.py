@@ -84,4 +84,4 @@ ABOUT = (
     "It is read as value with value_flags, or refused with the error. writes: a client with these signing keys stores value "
     "with value_flags just so. Bytes are {base64}."
 )
-write("signing.json", ABOUT, CASES, ["rust", "python", "kotlin"], "Swift does not sign yet")
+write("signing.json", ABOUT, CASES, ["rust", "python", "kotlin", "swift"])

@@ -20,10 +20,12 @@ _ERRORS = json.loads((Path(__file__).parent.parent / "errors.json").read_text(en
 ERRORS = {case["name"]: case for case in _ERRORS if "number" in case}
 
 _HANDLE = "(the wrappers' own: packed calls name their client by it)"
+_SIGNER = "(an option of Client: signing_key, signingKeys)"
 
 EXCEPTIONS: dict[str, dict[str, str]] = {
     "rust": {
         "StringClient": "Client",
+        "Signer.constructor": "Signer.new",
         "StringClient.constructor": "Client.new",
         "StringClient.handle": "(a client in Rust is the object itself)",
         "ClientOptions": "Config",
@@ -52,6 +54,10 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "python": {
         "StringClient.constructor": "StringClient.__init__",
         "StringClient.handle": _HANDLE,
+        "Signer": _SIGNER,
+        "Signer.constructor": _SIGNER,
+        "Signer.seal": _SIGNER,
+        "Signer.open": _SIGNER,
         "StringClient.with_timeout": "(every method has a timeout of its own)",
         "StringClient.stats": "StringClient.server_stats",
         "StringClient.mark_down": "Server.mark_dead",
@@ -81,6 +87,10 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "StringClient.constructor": "StringClient.StringClient",
         "Password.constructor": "Password.Password",
         "StringClient.handle": _HANDLE,
+        "Signer": _SIGNER,
+        "Signer.constructor": _SIGNER,
+        "Signer.seal": _SIGNER,
+        "Signer.open": _SIGNER,
         "StringClient.gat": "StringClient.getAndTouch",
         "StringClient.gats": "StringClient.getsAndTouch",
         "StringClient.shutdown": "StringClient.close",
@@ -109,6 +119,10 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "TestFault": "testing.Fault",
     },
     "swift": {
+        "Signer": _SIGNER,
+        "Signer.constructor": _SIGNER,
+        "Signer.seal": _SIGNER,
+        "Signer.open": _SIGNER,
         "StringClient.constructor": "StringClient.init",
         "Password.constructor": "Password.init",
         "StringClient.handle": _HANDLE,

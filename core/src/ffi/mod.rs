@@ -9,6 +9,7 @@ mod columns;
 mod handles;
 mod kept;
 mod packed;
+mod signer;
 mod testing;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::tls;
 pub use crate::config::{Failover, Placement, WireProtocol};
 pub use crate::item::{ItemMetadata, StoreOutcome};
 pub use crate::metrics::{ServerMetrics, ServerState};
+pub use signer::Signer;
 pub use testing::{TestFault, TestServer, TestServerCounts, TestServerOptions};
 pub use typed::StringClient;
 

@@ -219,6 +219,80 @@ import Testing
         }
     }
 
+    @Test("signed values are as the vectors say")
+    func signing() throws {
+        try eachVector("signing.json") { vector in
+            var values = ValueOptions()
+            values.signingKeys = try vector.list("signing_keys").map(bytes)
+            let client = try Client(strings: strings, values: values)
+            let key = vector.text("key")
+            let flags = UInt32(vector.number("flags"))
+            let stored = try bytes(vector.fields["stored"])
+            try strings.set(key, stored, flags: flags)
+            if let error = vector.textIfAny("error") {
+                _ = try fails(error) { () throws(CacheError) in _ = try client.get(key, as: Data.self) }
+                _ = try fails(error) { () throws(CacheError) in _ = try client.gets(key, as: Data.self) }
+                try expect(client.getMulti([key], as: Data.self).errors[key]?.code == .untrustedValue, "the batch read it")
+                return
+            }
+            let expected = try bytes(vector.fields["value"])
+            let text = String(decoding: expected, as: UTF8.self)
+            switch UInt32(vector.number("value_flags")) {
+            case Flags.bytes: try checkSigned(client, vector, expected, stored)
+            case Flags.text: try checkSigned(client, vector, text, stored)
+            case Flags.integer: try checkSigned(client, vector, given(Int(text)), stored)
+            default: try checkSigned(client, vector, JSONDecoder().decode([Int?].self, from: expected), stored)
+            }
+        }
+    }
+
+    private func checkSigned<V: Codable & Equatable>(_ client: Client, _ vector: Vector, _ value: V, _ stored: Data) throws {
+        let key = vector.text("key")
+        try expect(client.get(key, as: V.self) == value, "another value was read")
+        try expect(client.gets(key, as: V.self)?.value == value, "another value was read")
+        guard vector.flag("writes") else { return }
+        try client.set(key, value)
+        try expect(strings.get(key) == Item(value: stored, flags: Flags.signed), "another form was stored")
+        _ = try client.setMulti([key: value])
+        try expect(strings.get(key)?.value == stored, "another form was stored by the batch")
+    }
+
+    @Test("a signing client covers the prefix and refuses what the server would change")
+    func signingClient() throws {
+        var values = ValueOptions()
+        values.signingKeys = [Data("0123456789abcdef".utf8)]
+        let options = options { $0.keyPrefix = Data("a:".utf8) }
+        let client = try Client(servers: [ServerSpec(strings.metrics()[0].server)], options: options, values: values)
+        try client.set("k", "mine")
+        #expect(try client.withTimeout(.seconds(20)).get("k", as: String.self) == "mine")
+        try strings.set("a:j", given(strings.get("a:k")).value, flags: Flags.signed)
+        #expect(try failure(of: { () throws(CacheError) in _ = try client.get("j", as: String.self) }).code == .untrustedValue)
+        let refused = [
+            try failure(of: { () throws(CacheError) in _ = try client.incr("k") }),
+            try failure(of: { () throws(CacheError) in _ = try client.decr("k", initial: 1) }),
+            try failure(of: { () throws(CacheError) in _ = try client.append("k", "x") }),
+            try failure(of: { () throws(CacheError) in _ = try client.prepend("k", "x") }),
+        ]
+        #expect(refused.allSatisfy { $0.code == .unsupported && $0.message.contains("signingKeys") })
+        let unsigned = try Client(strings: strings)
+        #expect(try failure(of: { () throws(CacheError) in _ = try unsigned.get("a:k", as: String.self) }).code == .foreignValue)
+        values.signingKeys = [Data("too short".utf8)]
+        let short = try failure(of: { () throws(CacheError) in _ = try Client(servers: [], values: values) })
+        #expect(short.code == .invalidArgument && short.message.contains("16"))
+    }
+
+    @Test("a signing client refuses it in its async form too")
+    func asyncSigningClient() async throws {
+        var values = ValueOptions()
+        values.signingKeys = [Data("0123456789abcdef".utf8)]
+        let client = try Client(strings: strings, values: values)
+        try await client.set("k", 1)
+        #expect(try await client.get("k", as: Int.self) == 1)
+        let error = try await failure { _ = try await client.incr("k") } as? CacheError
+        #expect(error?.code == .unsupported)
+        #expect(try await client.get("k", as: Int.self) == 1)
+    }
+
     private struct Record: Codable { var name: String }
 
     @Test("flags are those of the registry")
@@ -226,7 +300,7 @@ import Testing
         let constants = [
             "FLAG_BYTES": Flags.bytes, "FLAG_PICKLE": Flags.pickle, "FLAG_INTEGER": Flags.integer, "FLAG_LONG": Flags.long,
             "FLAG_ZLIB": Flags.zlib, "FLAG_TEXT": Flags.text, "FLAG_PORTABLE": Flags.portable, "FLAG_JAVA": Flags.java,
-            "FLAG_LEASE": Flags.lease,
+            "FLAG_LEASE": Flags.lease, "FLAG_SIGNED": Flags.signed,
         ]
         let samples: [String: any Encodable] = [
             "bytes": Data([1]), "text": "t", "integer": 1, "null": Int?.none, "boolean": true, "float": 0.5, "nan": Double.nan,

@@ -10,12 +10,14 @@ extension CacheClient {
     /// Puts bytes behind the present value; ``StoreOutcome/notStored`` if there is none. Flags and time to live of the item
     /// stay.
     public func append(_ key: some CacheKey, _ value: some CacheBytes) throws(CacheError) -> StoreOutcome {
-        try strings.packed.extend(.append, key, value, timeout: 0)
+        try refuseIfSigned("append")
+        return try strings.packed.extend(.append, key, value, timeout: 0)
     }
 
     /// Puts bytes behind the present value; ``StoreOutcome/notStored`` if there is none.
     public func append(_ key: some CacheKey, _ value: some CacheBytes) async throws -> StoreOutcome {
-        try await strings.background { (packed, timeout) throws(CacheError) in
+        try refuseIfSigned("append")
+        return try await strings.background { (packed, timeout) throws(CacheError) in
             try packed.extend(.append, key, value, timeout: timeout)
         }
     }
@@ -23,12 +25,14 @@ extension CacheClient {
     /// Puts bytes in front of the present value; ``StoreOutcome/notStored`` if there is none. Flags and time to live of the
     /// item stay.
     public func prepend(_ key: some CacheKey, _ value: some CacheBytes) throws(CacheError) -> StoreOutcome {
-        try strings.packed.extend(.prepend, key, value, timeout: 0)
+        try refuseIfSigned("prepend")
+        return try strings.packed.extend(.prepend, key, value, timeout: 0)
     }
 
     /// Puts bytes in front of the present value; ``StoreOutcome/notStored`` if there is none.
     public func prepend(_ key: some CacheKey, _ value: some CacheBytes) async throws -> StoreOutcome {
-        try await strings.background { (packed, timeout) throws(CacheError) in
+        try refuseIfSigned("prepend")
+        return try await strings.background { (packed, timeout) throws(CacheError) in
             try packed.extend(.prepend, key, value, timeout: timeout)
         }
     }
@@ -70,14 +74,16 @@ extension CacheClient {
     public func incr(
         _ key: some CacheKey, by delta: UInt64 = 1, initial: UInt64? = nil, ttl: Duration? = nil
     ) throws(CacheError) -> UInt64? {
-        try strings.packed.count(.incr, key, by: delta, initial: initial, ttl: ttl, timeout: 0)
+        try refuseIfSigned("incr")
+        return try strings.packed.count(.incr, key, by: delta, initial: initial, ttl: ttl, timeout: 0)
     }
 
     /// Adds to a decimal number; arguments and result as in the blocking form.
     public func incr(
         _ key: some CacheKey, by delta: UInt64 = 1, initial: UInt64? = nil, ttl: Duration? = nil
     ) async throws -> UInt64? {
-        try await strings.background { (packed, timeout) throws(CacheError) in
+        try refuseIfSigned("incr")
+        return try await strings.background { (packed, timeout) throws(CacheError) in
             try packed.count(.incr, key, by: delta, initial: initial, ttl: ttl, timeout: timeout)
         }
     }
@@ -86,14 +92,16 @@ extension CacheClient {
     public func decr(
         _ key: some CacheKey, by delta: UInt64 = 1, initial: UInt64? = nil, ttl: Duration? = nil
     ) throws(CacheError) -> UInt64? {
-        try strings.packed.count(.decr, key, by: delta, initial: initial, ttl: ttl, timeout: 0)
+        try refuseIfSigned("decr")
+        return try strings.packed.count(.decr, key, by: delta, initial: initial, ttl: ttl, timeout: 0)
     }
 
     /// Subtracts from a decimal number, stopping at 0; otherwise as `incr`.
     public func decr(
         _ key: some CacheKey, by delta: UInt64 = 1, initial: UInt64? = nil, ttl: Duration? = nil
     ) async throws -> UInt64? {
-        try await strings.background { (packed, timeout) throws(CacheError) in
+        try refuseIfSigned("decr")
+        return try await strings.background { (packed, timeout) throws(CacheError) in
             try packed.count(.decr, key, by: delta, initial: initial, ttl: ttl, timeout: timeout)
         }
     }

@@ -64,7 +64,7 @@ extension CacheError {
         public static let serverError = Self(74)
         /// The server wants credentials, or refused them.
         public static let auth = Self(75)
-        /// The server's protocol has no such operation.
+        /// The server's protocol, or a client with ``ValueOptions/signingKeys``, has no such operation.
         public static let unsupported = Self(76)
         /// `incr` or `decr` on a value that is not a decimal number.
         public static let notNumeric = Self(77)
@@ -81,6 +81,8 @@ extension CacheError {
         public static let incompatibleLibrary = Self(131)
         /// A defect of this library. Please report it.
         public static let internalFault = Self(132)
+        /// The stored value is not signed, or not with one of ``ValueOptions/signingKeys`` for this key. None of it was read.
+        public static let untrustedValue = Self(133)
     }
 
     /// What a call was doing when it failed. More phases may be added.
@@ -115,6 +117,7 @@ extension CacheError.Code: CustomStringConvertible {
         .serverError: "serverError", .auth: "auth", .unsupported: "unsupported", .notNumeric: "notNumeric", .tls: "tls",
         .undecodableValue: "undecodableValue", .foreignValue: "foreignValue", .unencodableValue: "unencodableValue",
         .incompatibleLibrary: "incompatibleLibrary", .internalFault: "internalFault",
+        .untrustedValue: "untrustedValue",
     ]
 
     /// The name of the constant, such as `timeout`.

@@ -38,7 +38,7 @@ public final class Client: CacheClient {
     public init(strings: StringClient, values: ValueOptions = ValueOptions()) throws(CacheError) {
         try values.check()
         self.strings = strings
-        codec = ValueCodec(options: values)
+        codec = ValueCodec(options: values, signing: try Signing(keys: values.signingKeys, keyPrefix: strings.keyPrefix))
     }
 
     /// The same client with another deadline: servers, connections, metrics and threads are shared.

@@ -18,4 +18,6 @@ public enum Flags {
     public static let java: UInt32 = 0x28000
     /// Marks an item under an anti-stampede lease: it holds no value. Reserved.
     public static let lease: UInt32 = 0x48000
+    /// A signed value, its own flags within: read with ``ValueOptions/signingKeys`` only.
+    public static let signed: UInt32 = 0x88000
 }

@@ -21,6 +21,8 @@ public final class StringClient: CacheClient {
     let packed: PackedCall
     let timeout: Duration
     let calls: AsyncCalls
+    /// What the core puts in front of every key; signatures cover it.
+    let keyPrefix: Data
 
     /// This client itself: ``CacheClient`` reaches the bytes through it.
     public var strings: StringClient { self }
@@ -40,14 +42,16 @@ public final class StringClient: CacheClient {
         let generated = try CacheError.translating {
             try CMemcacheFFI.StringClient(servers: servers.map(\.generated), options: options.generated)
         }
-        self.init(generated, timeout: options.timeout, calls: AsyncCalls(limit: options.asyncThreads))
+        self.init(
+            generated, timeout: options.timeout, calls: AsyncCalls(limit: options.asyncThreads), keyPrefix: options.keyPrefix)
     }
 
-    private init(_ generated: CMemcacheFFI.StringClient, timeout: Duration, calls: AsyncCalls) {
+    private init(_ generated: CMemcacheFFI.StringClient, timeout: Duration, calls: AsyncCalls, keyPrefix: Data) {
         self.generated = generated
         self.packed = PackedCall(generated)
         self.timeout = timeout
         self.calls = calls
+        self.keyPrefix = keyPrefix
     }
 
     /// The same client with another deadline: servers, connections, metrics and threads are shared.
@@ -55,7 +59,7 @@ public final class StringClient: CacheClient {
     /// - Parameter timeout: The deadline of a whole call, 1 ms to 1 h in whole milliseconds.
     public func withTimeout(_ timeout: Duration) throws(CacheError) -> StringClient {
         let generated = try CacheError.translating { try self.generated.withTimeout(timeoutMs: timeout.wholeMilliseconds) }
-        return StringClient(generated, timeout: timeout, calls: calls)
+        return StringClient(generated, timeout: timeout, calls: calls, keyPrefix: keyPrefix)
     }
 
     /// Runs a packed operation on a thread of the client's own.

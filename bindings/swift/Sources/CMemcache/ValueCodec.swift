@@ -7,6 +7,10 @@ public struct ValueOptions: Hashable, Sendable {
     public var compressFrom = 0
     /// Largest value in bytes, 1 to 1 GiB, to which a compressed one may grow when it is read.
     public var maxDecompressedSize = 64 << 20
+    /// Keys of 16 bytes or more: values are signed with the first, and only values that one of them signed are read; another
+    /// throws ``CacheError/Code/untrustedValue``. `incr`, `decr`, `append` and `prepend` then throw
+    /// ``CacheError/Code/unsupported``. Empty: nothing is signed.
+    public var signingKeys = [Data]()
 
     /// The defaults.
     public init() {}
@@ -24,6 +28,8 @@ public struct ValueOptions: Hashable, Sendable {
 /// Values to bytes and flags, and back, by the registry of ``Flags``.
 struct ValueCodec: Sendable {
     let options: ValueOptions
+    /// `nil` when nothing is signed.
+    let signing: Signing?
 
     // Points in time are seconds since 1970, which every language reads.
     private static let encoder = {
@@ -41,6 +47,12 @@ struct ValueCodec: Sendable {
     ///
     /// - Throws: ``CacheError/Code/unencodableValue`` with the encoder's own error.
     func encode(_ value: some Encodable, key: some CacheKey) throws(CacheError) -> Item {
+        let item = try compressed(value, key: key)
+        guard let signing else { return item }
+        return try signing.seal(item, key: key)
+    }
+
+    private func compressed(_ value: some Encodable, key: some CacheKey) throws(CacheError) -> Item {
         let item = try Self.plain(value, key: key)
         guard options.compressFrom > 0, item.value.count >= options.compressFrom, item.flags != Flags.integer,
             let compressed = Zlib.compress(item.value)
@@ -84,6 +96,9 @@ struct ValueCodec: Sendable {
     /// - Throws: ``CacheError/Code/undecodableValue`` or ``CacheError/Code/foreignValue``, naming key and flags.
     func decode<V: Decodable>(_ type: V.Type, _ item: Item, key: some CacheKey) throws(CacheError) -> V {
         var item = item
+        if let signing {
+            item = try signing.open(item, key: key)
+        }
         let fault = DecodingFault(key: key, flags: item.flags, type: type)
         try fault.refuseForeign(item.value)
         if item.flags & Flags.zlib != 0 {
@@ -214,9 +229,11 @@ private struct DecodingFault {
     }
 
     func unknown() -> CacheError {
-        flags == Flags.lease
-            ? foreign("the marker of a lease, no value", "anew")
-            : foreign("in a form that these flags do not tell", "in one that is known here")
+        switch flags {
+        case Flags.lease: foreign("the marker of a lease, no value", "anew")
+        case Flags.signed: foreign("signed, and this client has no signingKeys", "unsigned, give ValueOptions its signingKeys")
+        default: foreign("in a form that these flags do not tell", "in one that is known here")
+        }
     }
 
     private func foreign(_ what: String, _ wayOut: String) -> CacheError {

@@ -278,6 +278,31 @@ uint64_t uniffi_cmemcache_fn_constructor_pem_file(RustBuffer path, RustCallStatu
 uint64_t uniffi_cmemcache_fn_constructor_pem_text(RustBuffer text, RustCallStatus *_Nonnull out_status
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CLONE_SIGNER
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CLONE_SIGNER
+uint64_t uniffi_cmemcache_fn_clone_signer(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_FREE_SIGNER
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_FREE_SIGNER
+void uniffi_cmemcache_fn_free_signer(uint64_t handle, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CONSTRUCTOR_SIGNER_NEW
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CONSTRUCTOR_SIGNER_NEW
+uint64_t uniffi_cmemcache_fn_constructor_signer_new(RustBuffer keys, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_SIGNER_OPEN
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_SIGNER_OPEN
+RustBuffer uniffi_cmemcache_fn_method_signer_open(uint64_t ptr, RustBuffer key, RustBuffer value, uint32_t flags, RustCallStatus *_Nonnull out_status
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_SIGNER_SEAL
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_METHOD_SIGNER_SEAL
+RustBuffer uniffi_cmemcache_fn_method_signer_seal(uint64_t ptr, RustBuffer key, RustBuffer value, uint32_t flags, RustCallStatus *_Nonnull out_status
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CLONE_STRINGCLIENT
 #define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_FN_CLONE_STRINGCLIENT
 uint64_t uniffi_cmemcache_fn_clone_stringclient(uint64_t handle, RustCallStatus *_Nonnull out_status
@@ -809,6 +834,18 @@ uint16_t uniffi_cmemcache_checksum_func_packed_release(void
     
 );
 #endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_SIGNER_OPEN
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_SIGNER_OPEN
+uint16_t uniffi_cmemcache_checksum_method_signer_open(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_SIGNER_SEAL
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_SIGNER_SEAL
+uint16_t uniffi_cmemcache_checksum_method_signer_seal(void
+    
+);
+#endif
 #ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_STRINGCLIENT_ADD
 #define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_METHOD_STRINGCLIENT_ADD
 uint16_t uniffi_cmemcache_checksum_method_stringclient_add(void
@@ -1058,6 +1095,12 @@ uint16_t uniffi_cmemcache_checksum_constructor_pem_file(void
 #ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_CONSTRUCTOR_PEM_TEXT
 #define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_CONSTRUCTOR_PEM_TEXT
 uint16_t uniffi_cmemcache_checksum_constructor_pem_text(void
+    
+);
+#endif
+#ifndef UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_CONSTRUCTOR_SIGNER_NEW
+#define UNIFFI_FFIDEF_UNIFFI_CMEMCACHE_CHECKSUM_CONSTRUCTOR_SIGNER_NEW
+uint16_t uniffi_cmemcache_checksum_constructor_signer_new(void
     
 );
 #endif

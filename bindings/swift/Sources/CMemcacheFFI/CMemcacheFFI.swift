@@ -885,6 +885,177 @@ public func FfiConverterTypePem_lower(_ value: Pem) -> UInt64 {
 
 
 /**
+ * Signs values and verifies them, so that what somebody else has put into the cache is not used. core/src/signing.rs describes
+ * the form. Knows no client and no server.
+ */
+public protocol SignerProtocol: AnyObject, Sendable {
+    
+    /**
+     * The value and the flags that were signed for this key; null unless one of the signing keys did it. `flags` are those
+     * of the stored value.
+     */
+    func `open`(key: Data, value: Data, flags: UInt32)  -> Item?
+    
+    /**
+     * The signed form of a value, to be stored under this key of the wire, prefix included, with the flags 0x88000. Throws
+     * InvalidArgument when the key is longer than any key is.
+     */
+    func seal(key: Data, value: Data, flags: UInt32) throws  -> Data
+    
+}
+/**
+ * Signs values and verifies them, so that what somebody else has put into the cache is not used. core/src/signing.rs describes
+ * the form. Knows no client and no server.
+ */
+open class Signer: SignerProtocol, @unchecked Sendable {
+    fileprivate let handle: UInt64
+
+    /// Used to instantiate a [FFIObject] without an actual handle, for fakes in tests, mostly.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public struct NoHandle {
+        public init() {}
+    }
+
+    // TODO: We'd like this to be `private` but for Swifty reasons,
+    // we can't implement `FfiConverter` without making this `required` and we can't
+    // make it `required` without making it `public`.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    required public init(unsafeFromHandle handle: UInt64) {
+        self.handle = handle
+    }
+
+    // This constructor can be used to instantiate a fake object.
+    // - Parameter noHandle: Placeholder value so we can have a constructor separate from the default empty one that may be implemented for classes extending [FFIObject].
+    //
+    // - Warning:
+    //     Any object instantiated with this constructor cannot be passed to an actual Rust-backed object. Since there isn't a backing handle the FFI lower functions will crash.
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public init(noHandle: NoHandle) {
+        self.handle = 0
+    }
+
+#if swift(>=5.8)
+    @_documentation(visibility: private)
+#endif
+    public func uniffiCloneHandle() -> UInt64 {
+        return try! rustCall { uniffi_cmemcache_fn_clone_signer(self.handle, $0) }
+    }
+    /**
+     * Makes a signer: the first key signs, all verify. Throws InvalidArgument when there is none, or one is shorter than 16
+     * bytes.
+     */
+public convenience init(keys: [Data])throws  {
+    let handle =
+        try rustCallWithError(FfiConverterTypeCacheError_lift) {
+        uniffiCallStatus in
+    uniffi_cmemcache_fn_constructor_signer_new(
+        FfiConverterSequenceData.lower(keys),uniffiCallStatus
+    )
+}
+    self.init(unsafeFromHandle: handle)
+}
+
+    deinit {
+        if handle == 0 {
+            // Mock objects have handle=0 don't try to free them
+            return
+        }
+
+        try! rustCall { uniffi_cmemcache_fn_free_signer(handle, $0) }
+    }
+
+    
+
+    
+    /**
+     * The value and the flags that were signed for this key; null unless one of the signing keys did it. `flags` are those
+     * of the stored value.
+     */
+open func `open`(key: Data, value: Data, flags: UInt32) -> Item?  {
+    return try!  FfiConverterOptionTypeItem.lift(try! rustCall() {
+        uniffiCallStatus in
+    uniffi_cmemcache_fn_method_signer_open(
+            self.uniffiCloneHandle(),
+        FfiConverterData.lower(key),
+        FfiConverterData.lower(value),
+        FfiConverterUInt32.lower(flags),uniffiCallStatus
+    )
+})
+}
+    
+    /**
+     * The signed form of a value, to be stored under this key of the wire, prefix included, with the flags 0x88000. Throws
+     * InvalidArgument when the key is longer than any key is.
+     */
+open func seal(key: Data, value: Data, flags: UInt32)throws  -> Data  {
+    return try  FfiConverterData.lift(try rustCallWithError(FfiConverterTypeCacheError_lift) {
+        uniffiCallStatus in
+    uniffi_cmemcache_fn_method_signer_seal(
+            self.uniffiCloneHandle(),
+        FfiConverterData.lower(key),
+        FfiConverterData.lower(value),
+        FfiConverterUInt32.lower(flags),uniffiCallStatus
+    )
+})
+}
+    
+
+    
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public struct FfiConverterTypeSigner: FfiConverter {
+    typealias FfiType = UInt64
+    typealias SwiftType = Signer
+
+    public static func lift(_ handle: UInt64) throws -> Signer {
+        return Signer(unsafeFromHandle: handle)
+    }
+
+    public static func lower(_ value: Signer) -> UInt64 {
+        return value.uniffiCloneHandle()
+    }
+
+    public static func read(from buf: inout (data: Data, offset: Data.Index)) throws -> Signer {
+        let handle: UInt64 = try readInt(&buf)
+        return try lift(handle)
+    }
+
+    public static func write(_ value: Signer, into buf: inout [UInt8]) {
+        writeInt(&buf, lower(value))
+    }
+}
+
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSigner_lift(_ handle: UInt64) throws -> Signer {
+    return try FfiConverterTypeSigner.lift(handle)
+}
+
+#if swift(>=5.8)
+@_documentation(visibility: private)
+#endif
+public func FfiConverterTypeSigner_lower(_ value: Signer) -> UInt64 {
+    return FfiConverterTypeSigner.lower(value)
+}
+
+
+
+
+
+
+/**
  * A client of a set of memcached servers. Values are strings of bytes with client flags.
  *
  * Any number of threads may share one. No connection is opened before the first call. After a fork the child opens
@@ -5021,6 +5192,12 @@ private let initializationResult: InitializationResult = {
     if (uniffi_cmemcache_checksum_func_packed_release() != 33206) {
         return InitializationResult.apiChecksumMismatch
     }
+    if (uniffi_cmemcache_checksum_method_signer_open() != 63542) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_cmemcache_checksum_method_signer_seal() != 24768) {
+        return InitializationResult.apiChecksumMismatch
+    }
     if (uniffi_cmemcache_checksum_method_stringclient_add() != 32529) {
         return InitializationResult.apiChecksumMismatch
     }
@@ -5145,6 +5322,9 @@ private let initializationResult: InitializationResult = {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_cmemcache_checksum_constructor_pem_text() != 30122) {
+        return InitializationResult.apiChecksumMismatch
+    }
+    if (uniffi_cmemcache_checksum_constructor_signer_new() != 41526) {
         return InitializationResult.apiChecksumMismatch
     }
     if (uniffi_cmemcache_checksum_constructor_stringclient_new() != 26414) {
