@@ -91,7 +91,10 @@ def tables(results: Results, works: Sequence[Work]) -> list[str]:
     lines = ["", "Microseconds per call.", "", *table(results, works, "wall")]
     lines += ["", "The client's own processor time, microseconds per call.", "", *table(results, works, "cpu")]
     lines += ["", "50th percentile, microseconds.", "", *table(results, works, "p50")]
-    return [*lines, "", "99th percentile, microseconds.", "", *table(results, works, "p99")]
+    lines += ["", "99th percentile, microseconds.", "", *table(results, works, "p99")]
+    if any(results.values(work, OURS, "allocated") for work in works):
+        lines += ["", "Allocated on the heap by all threads, bytes per call.", "", *table(results, works, "allocated")]
+    return lines
 
 
 def special(results: Results) -> list[str]:

@@ -38,6 +38,7 @@ def main() -> None:
     """Measures, then writes the results, the tables and the plots."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds; into target/benchmarks instead of docs")
+    parser.add_argument("--rounds", type=int, help="how often everything is measured; 9, quick 2")
     parser.add_argument("--only", default=",".join(LANGUAGES), help="languages, separated by commas")
     parser.add_argument("--native", default="target/bench-native/release/bench-native", help="the native worker")
     parser.add_argument("--picks", help="a file with what the core's cost_of_a_pick printed")
@@ -46,6 +47,7 @@ def main() -> None:
         parser.error(f"no such language: {', '.join(sorted(unknown))}")
     languages = [with_native(LANGUAGES[name], options.native) for name in options.only.split(",")]
     rounds, seconds = (2, 0.04) if options.quick else (9, 0.25)
+    rounds = options.rounds or rounds
     folder = ROOT / ("target" if options.quick else "docs") / "benchmarks"
 
     began, load = time.monotonic(), os.getloadavg()[0]
@@ -69,7 +71,8 @@ def main() -> None:
     for language in languages:
         results = {
             "machine": {**machine(), "load_before": round(load, 1)},
-            "command": f"make bench{'' if len(languages) > 1 else '-' + language.name}{' QUICK=1' if options.quick else ''}",
+            "command": f"make bench{'' if len(languages) > 1 else '-' + language.name}{' QUICK=1' if options.quick else ''}"
+            f"{f' ROUNDS={options.rounds}' if options.rounds else ''}",
             "rounds": rounds,
             "seconds_per_sample": seconds,
             "clients": versions[language.name],

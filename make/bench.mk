@@ -2,10 +2,10 @@
 
 BENCH_NATIVE := $(TARGET)/bench-native
 BENCH_PICKS := $(TARGET)/bench-picks.txt
-BENCH_RUN = $(PYTHON) bench/run.py $(if $(QUICK),--quick) --native $(BENCH_NATIVE)/release/bench-native
+BENCH_RUN = $(PYTHON) bench/run.py $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS)) --native $(BENCH_NATIVE)/release/bench-native
 
 .PHONY: bench
-bench: build-bench-python build-bench-native build-bench-kotlin build-bench-swift ## measure all clients side by side into docs/benchmarks (QUICK=1: 3 minutes, into target/benchmarks)
+bench: build-bench-python build-bench-native build-bench-kotlin build-bench-swift ## measure all clients side by side into docs/benchmarks (QUICK=1: 3 minutes, into target/benchmarks; ROUNDS=..)
 	$(BENCH_RUN) --picks $(BENCH_PICKS)
 
 .PHONY: bench-python

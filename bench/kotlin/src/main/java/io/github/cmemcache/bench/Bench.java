@@ -1,6 +1,7 @@
 package io.github.cmemcache.bench;
 
 import com.sun.management.OperatingSystemMXBean;
+import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -17,6 +18,7 @@ import java.util.concurrent.Future;
 /** A client that does work against some servers, with keys that are nobody else's, on values that were checked beforehand. */
 final class Bench {
     private static final OperatingSystemMXBean SYSTEM = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
     private final String client;
     private final String tag;
@@ -52,14 +54,21 @@ final class Bench {
                 running.add(threads.submit(() -> takeTimes(peer, work, pairs, seconds, first, warm, go)));
             }
             warm.await();
+            long allocated = allocated();
             long cpu = SYSTEM.getProcessCpuTime();
             go.countDown();
             List<Times> times = new ArrayList<>();
             for (Future<Times> each : running) times.add(each.get());
-            return summarize(times, SYSTEM.getProcessCpuTime() - cpu);
+            cpu = SYSTEM.getProcessCpuTime() - cpu;
+            return summarize(times, cpu, allocated() - allocated);
         } finally {
             threads.shutdownNow();
         }
+    }
+
+    /** Bytes that all threads that live have allocated on the heap, a client's own threads among them. */
+    private static long allocated() {
+        return Arrays.stream(THREADS.getThreadAllocatedBytes(THREADS.getAllThreadIds())).filter(bytes -> bytes > 0).sum();
     }
 
     private Pairs store(int count, int size) throws Exception {
@@ -129,15 +138,17 @@ final class Bench {
         }
     }
 
-    private static String summarize(List<Times> times, long cpu) {
+    /** What was allocated includes what {@link #repeat} notes down, 8 bytes a call and a few times that while its array grows. */
+    private static String summarize(List<Times> times, long cpu, long allocated) {
         long began = times.stream().mapToLong(Times::began).min().orElseThrow();
         long ended = times.stream().mapToLong(Times::ended).max().orElseThrow();
         long[] calls = times.stream().flatMapToLong(each -> Arrays.stream(each.calls)).sorted().toArray();
         double wall = ended - began;
         int count = calls.length;
         return String.format(
-            Locale.ROOT, "{\"calls\": %d, \"wall\": %f, \"cpu\": %f, \"p50\": %f, \"p99\": %f, \"throughput\": %f}", count,
+            Locale.ROOT, "{\"calls\": %d, \"wall\": %f, \"cpu\": %f, \"p50\": %f, \"p99\": %f, \"throughput\": %f, \"allocated\": %f}", count,
             wall / count * times.size() / 1e3, cpu / 1e3 / count, calls[count / 2] / 1e3,
-            calls[(int) Math.min(count - 1, count * 99L / 100)] / 1e3, count / wall * 1e9);
+            calls[(int) Math.min(count - 1, count * 99L / 100)] / 1e3, count / wall * 1e9,
+            (double) allocated / count);
     }
 }
