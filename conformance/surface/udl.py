@@ -39,6 +39,7 @@ def elements(text: str) -> list[Element]:
             member = "option" if owner in OPTIONS else "field"
             members = [Element(member, owner, name) for name in re.findall(r"(\w+)\s*(?:=[^;]*)?;", body)]
         else:
+            body = re.sub(r"\[Name=(\w+)\]\s*constructor", r"\1", body)
             body = re.sub(r"\[[^\]]*\]", "", body)
             members = [Element("method", owner, name) for name in re.findall(r"(\w+)\s*\(", body)]
         found += [Element("type", owner), *members]

@@ -81,7 +81,7 @@ import Testing
         let server = try Memcached("-Y", users.path)
         let known = try client(server.address, user: "ann", password: "secret-word")
         #expect(try known.set("k", "v") == .stored)
-        let wrong = try client(server.address, user: "ann", password: "wrong-word")
+        let wrong = try client(server.address, user: "ann", password: Password("wrong-word"))
         let error = try failure { () throws(CacheError) in _ = try wrong.get("k") }
         #expect(error.code == .auth)
         #expect(!"\(error)".contains("wrong-word"))
