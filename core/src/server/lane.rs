@@ -556,6 +556,10 @@ impl<'r> Lane<'r> {
                 let sent = self.has_sent(&connection);
                 let phase = if connection.machine.out().is_empty() { Phase::Read } else { Phase::Write };
                 self.leave(connection);
+                if self.done == self.len {
+                    // Only others still wait here.
+                    return self.count();
+                }
                 self.server.failed(Failure::Failed, now);
                 self.expire(phase, total, !sent);
             }
