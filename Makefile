@@ -37,6 +37,7 @@ test-rust: ## test the core, against a real memcached too
 	@rm -rf target/vectors/rust
 	cargo test -p cmemcache --features ffi
 	python3 conformance/check.py rust
+	make/bin/model
 
 .PHONY: test-python
 test-python: build-python ## test the Python package
@@ -54,6 +55,11 @@ soak: ## hunt for mixed-up replies in 10 million operations (OPERATIONS=..), and
 	@$(NEED) rust memcached openssl
 	HUNT_OPERATIONS=$(or $(OPERATIONS),10000000) cargo test --release -p cmemcache --test hunt -- --nocapture --test-threads=1
 	CHURN_ROUNDS=10000 cargo test --release -p cmemcache --test leaks -- --nocapture
+
+.PHONY: model
+model: ## run callers, leavers and faults in many orders under a checker (MODEL_SCHEDULES=10000 of each scene); part of test-rust
+	@$(NEED) rust
+	make/bin/model
 
 .PHONY: mutants
 mutants: ## break the core on purpose, in every way that core/tests/mutants holds, and see the tests notice

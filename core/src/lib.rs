@@ -31,6 +31,7 @@ mod placement;
 mod proto;
 mod server;
 mod signing;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "tls")]

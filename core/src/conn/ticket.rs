@@ -6,8 +6,7 @@
 
 use std::cell::RefCell;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::Thread;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 
@@ -15,6 +14,7 @@ use super::machine::{Company, Machine, Slot};
 use super::{Connection, COPIED_VALUE};
 use crate::error::{Error, ErrorKind};
 use crate::proto::{Reply, Request, Value};
+use crate::sync::{current, thread_local, Mutex, MutexGuard, Thread};
 
 /// What has become of a ticket.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Ticket {
         // A thread that is ending has lost its spare one already.
         let ticket = SPARE.try_with(|spare| spare.borrow_mut().take()).ok().flatten().unwrap_or_else(|| {
             let body = Body { state: State::Waiting, request: None, bytes: Vec::new(), key_length: 0 };
-            Arc::new(Self { thread: std::thread::current(), body: Mutex::new(body) })
+            Arc::new(Self { thread: current(), body: Mutex::new(body) })
         });
         ticket.body().load(request);
         ticket

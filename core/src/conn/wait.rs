@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::config::Spin;
+use crate::sync;
 
 /// How long a spin lasts at most: about twice a round trip on loopback, and less than twice the price of sleeping.
 const SPIN_BUDGET: Duration = Duration::from_micros(50);
@@ -155,7 +156,7 @@ impl Wait {
             return now;
         }
         match interests.first {
-            None => std::thread::park_timeout(left),
+            None => sync::park_timeout(left),
             Some(_) if interests.unparked => block(interests, left.min(SLICE)),
             Some(_) => block(interests, left),
         }
@@ -214,6 +215,7 @@ fn block(interests: &mut Interests, left: Duration) {
 
 /// An error is EINTR or worse; either way the sockets are looked at again, and their own errors tell.
 fn poll(fds: &mut [libc::pollfd], millis: i32) {
+    let millis = sync::may_block(millis);
     // SAFETY: the slice is valid for the call, and its length is passed with it.
     unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, millis) };
 }

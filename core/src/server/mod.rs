@@ -2,12 +2,15 @@
 
 mod health;
 mod lane;
+#[cfg(all(test, shuttle))]
+#[allow(clippy::unwrap_used)]
+mod model;
 mod pool;
 mod resolve;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use health::{Failure, Health};
@@ -20,6 +23,7 @@ use crate::conn::wait::RoundTrip;
 use crate::credentials::Credentials;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::metrics::{Counters, ServerMetrics};
+use crate::sync::{Mutex, MutexGuard};
 use crate::tls::Tls;
 
 pub(crate) use lane::{Ended, Lane, Step, Work};

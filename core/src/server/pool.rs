@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use crate::conn::machine::Company;
@@ -13,6 +13,7 @@ use crate::conn::ticket::{Call, Ticket};
 use crate::conn::Connection;
 use crate::error::{Error, ErrorKind};
 use crate::proto::{Dialect, Request};
+use crate::sync::{Mutex, MutexGuard};
 
 /// Most requests that one freed connection takes on at once: bounds how long its driver works for others.
 const BOARD_LIMIT: usize = 64;
@@ -187,6 +188,17 @@ impl Pool {
     /// Connections open now.
     pub(crate) fn open_connections(&self) -> u32 {
         self.open.load(Relaxed)
+    }
+
+    /// Nobody waits, and the connections that are counted are those that lie idle.
+    #[cfg(all(test, shuttle))]
+    pub(crate) fn assert_at_rest(&self) {
+        let inner = self.lock();
+        assert!(inner.queue.is_empty(), "somebody waits: {:?}", inner.queue);
+        assert_eq!(inner.open as usize, inner.idle.len(), "a connection is lost, or counted twice");
+        assert_eq!(inner.open, self.open_connections());
+        assert!(inner.open <= self.limit);
+        assert!(inner.idle.iter().all(|connection| connection.machine.is_idle() && connection.followers.is_empty()));
     }
 }
 
