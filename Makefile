@@ -69,7 +69,7 @@ mutants: ## break the core on purpose, in every way that core/tests/mutants hold
 .PHONY: fuzz
 fuzz: ## look for input that breaks a parser, FUZZ_SECONDS (300) for each; needs a nightly Rust and cargo-fuzz
 	@cargo +nightly fuzz --version >/dev/null 2>&1 || { echo "run: rustup toolchain install nightly; cargo install cargo-fuzz"; exit 1; }
-	cd core && for target in replies server_string; do \
+	cd core && for target in replies server_string signed commands packed; do \
 		mkdir -p fuzz/corpus/$$target && cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-max_total_time=$(or $(FUZZ_SECONDS),300) -max_len=65536 || exit 1; done
 

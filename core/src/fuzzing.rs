@@ -2,10 +2,17 @@
 //!
 //! `core/fuzz` calls these with inputs that libFuzzer finds; the tests below with the same seeds, on the stable toolchain.
 
+#[cfg(feature = "ffi")]
+mod packed;
+
+#[cfg(feature = "ffi")]
+pub use packed::packed;
+
 use crate::address::Address;
 use crate::conn::machine::{Company, Machine, Slot};
 use crate::key::Key;
 use crate::proto::{Dialect, Reply, Request, Value};
+use crate::{flags, Signer, MAX_KEY_LENGTH};
 
 const KEYS: [&[u8]; 3] = [b"k", b"key", b"other"];
 
@@ -101,6 +108,45 @@ pub fn server_string(data: &[u8]) {
     }
 }
 
+/// What is signed, and what becomes of it when a bit of it is changed. The first bytes say which flags and key it has, and what
+/// is changed where; the rest is key and value.
+///
+/// # Panics
+/// When it is not read as it was written, or is read although it was changed or nobody has signed it.
+pub fn signed(data: &[u8]) {
+    let Some(([length, at, change, flags], rest)) = data.split_first_chunk::<4>() else { return };
+    let (key, value) = rest.split_at(rest.len().min(usize::from(*length)));
+    let Ok(signer) = Signer::new(["a key of sixteen bytes", "another of sixteen bytes"]) else { return };
+    let flags = u32::from(*flags) << 12;
+    let Ok(mut sealed) = signer.seal(key, value, flags) else {
+        assert!(key.len() > MAX_KEY_LENGTH);
+        return;
+    };
+    assert_eq!(signer.open(key, &sealed, flags::SIGNED), Some((value, flags)));
+    assert_eq!(signer.open(key, value, flags::SIGNED), None, "nobody signed it");
+    if *change != 0 {
+        let at = usize::from(*at) % sealed.len();
+        sealed[at] ^= change;
+        assert_eq!(signer.open(key, &sealed, flags::SIGNED), None, "byte {at} was changed");
+    }
+}
+
+/// What the embedded server answers. The first byte says in how large pieces the commands arrive.
+///
+/// # Panics
+/// When it answers something else if they arrive at once.
+#[cfg(feature = "testing")]
+pub fn commands(data: &[u8]) {
+    let Some((piece, commands)) = data.split_first() else { return };
+    let commands = &commands[..commands.len().min(4096)];
+    let whole = crate::testing::converse(commands, usize::MAX);
+    let pieces = crate::testing::converse(commands, usize::from(piece % 64) + 1);
+    // Time passes between the two, and these tell it.
+    if !["stats", "me ", " t", " h", " l"].iter().any(|told| memchr::memmem::find(commands, told.as_bytes()).is_some()) {
+        assert_eq!(whole, pieces, "cut into pieces of {} it is something else", piece % 64 + 1);
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -143,21 +189,38 @@ mod tests {
         bytes
     }
 
-    fn exercise(target: &str, parse: fn(&[u8])) {
+    fn exercise(target: &str, rounds: usize, parse: fn(&[u8])) {
         let (seeds, mut random) = (seeds(target), Random(0x5eed_0003));
         seeds.iter().for_each(|seed| parse(seed));
-        for _ in 0..10_000 {
+        for _ in 0..rounds {
             parse(&mutate(&seeds, &mut random));
         }
     }
 
     #[test]
     fn replies_that_are_mutated_decode_the_same_however_they_arrive() {
-        exercise("replies", replies);
+        exercise("replies", 10_000, replies);
     }
 
     #[test]
     fn addresses_that_are_mutated_are_refused_or_keep_their_name() {
-        exercise("server_string", server_string);
+        exercise("server_string", 10_000, server_string);
+    }
+
+    #[test]
+    fn values_that_are_mutated_are_read_as_they_were_signed_or_not_at_all() {
+        exercise("signed", 10_000, signed);
+    }
+
+    #[test]
+    #[cfg(feature = "testing")]
+    fn commands_that_are_mutated_are_answered_the_same_however_they_arrive() {
+        exercise("commands", 10_000, commands);
+    }
+
+    #[test]
+    #[cfg(feature = "ffi")]
+    fn packed_requests_that_are_mutated_have_whole_replies() {
+        exercise("packed", 5000, packed);
     }
 }

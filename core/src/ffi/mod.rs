@@ -6,7 +6,7 @@
 #![allow(unreachable_pub, reason = "the scaffolding that UniFFI generates asks for it")]
 
 mod columns;
-mod handles;
+pub(crate) mod handles;
 mod kept;
 mod packed;
 mod signer;

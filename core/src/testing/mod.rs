@@ -112,6 +112,14 @@ struct State {
     is_ending: bool,
 }
 
+impl State {
+    fn new(settings: Settings, port: u16) -> Self {
+        let items = Items::new(settings.number, settings.item_size_max, settings.memory_limit);
+        let faults = fault::Faults::default();
+        Self { items, faults, settings, connections: 0, rejected: 0, open: 0, port, is_ending: false }
+    }
+}
+
 #[derive(Debug)]
 struct Settings {
     version: String,
@@ -198,10 +206,8 @@ impl Server {
         let epoch = crate::fork::epoch();
         let socket = bind(options.port).map_err(|fault| cannot_listen(options.port, &fault))?;
         let port = port(&socket).map_err(|fault| cannot_listen(options.port, &fault))?;
-        let items = Items::new(settings.number, settings.item_size_max, settings.memory_limit);
-        let faults = fault::Faults::default();
-        let state = State { items, faults, settings, connections: 0, rejected: 0, open: 0, port, is_ending: false };
-        let inner = Inner { shared: Shared::new(state), place: Mutex::new(Place::Stopped(Socket::new(socket))) };
+        let inner =
+            Inner { shared: Shared::new(State::new(settings, port)), place: Mutex::new(Place::Stopped(Socket::new(socket))) };
         let server = Self { port, epoch, inner: Some(inner) };
         server.restart()?;
         Ok(server)
@@ -350,4 +356,25 @@ fn port(socket: &RawSocket) -> std::io::Result<u16> {
 
 fn cannot_listen(port: u16, fault: &std::io::Error) -> Error {
     Error::new(ErrorKind::ServerDown, format!("cannot listen on {}:{port}: {fault}", Ipv4Addr::LOCALHOST))
+}
+
+/// The replies of a server to the commands of one connection, which come in pieces of `most` bytes; whether it closes behind.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn converse(commands: &[u8], most: usize) -> (Vec<u8>, bool) {
+    let mut replies = Vec::new();
+    let Ok(settings) = Settings::check(&Options { memory_limit: 1 << 20, ..Options::default() }) else {
+        return (replies, true);
+    };
+    let (mut state, mut session) = (State::new(settings, 0), session::Session::new(true));
+    for piece in commands.chunks(most) {
+        session.receive(piece);
+        loop {
+            match session.step(&mut state) {
+                session::Step::Wait => break,
+                session::Step::Close => return (replies, true),
+                session::Step::Reply(reply) => replies.extend(reply.bytes),
+            }
+        }
+    }
+    (replies, false)
 }
