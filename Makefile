@@ -16,6 +16,7 @@ GENERATE := $(BINDGEN) generate --library $(LIB) --config uniffi.toml --no-forma
 NEED := make/bin/need
 PYTHON := .venv/bin/python
 PYTHON_FFI := bindings/python/cmemcache/_ffi
+CROSSING := bindings/python/cmemcache/_crossing.abi3.so
 TESTS := test-rust test-python test-kotlin test-swift
 
 .PHONY: help
@@ -94,7 +95,7 @@ lint: build-python ## check formatting, warnings and types
 	.venv/bin/mypy
 
 .PHONY: build-python
-build-python: .venv/.installed $(PYTHON_FFI)/cmemcache.py ## make `import cmemcache` work in .venv
+build-python: .venv/.installed $(PYTHON_FFI)/cmemcache.py $(CROSSING) ## make `import cmemcache` work in .venv
 
 .PHONY: wheel
 wheel: build-python ## build the wheel for this platform into dist/
@@ -107,6 +108,10 @@ wheel: build-python ## build the wheel for this platform into dist/
 	$(PYTHON) -m pip install --quiet -r $<
 	echo "$(abspath bindings/python)" > "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/cmemcache.pth"
 	touch $@
+
+$(CROSSING): bindings/python/crossing.c bindings/python/setup.py .venv/.installed
+	@$(NEED) cc python-dev
+	cd bindings/python && ../../$(PYTHON) setup.py --quiet build_ext --inplace --force
 
 # `install` puts a new file in place of the old one, so that a running program keeps the library it has loaded.
 $(PYTHON_FFI)/cmemcache.py: $(LIB) $(BINDGEN) uniffi.toml

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import inspect
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +114,7 @@ def test_a_library_of_another_version_is_refused(tmp_path: Path, name: str, valu
     (copy / "_ffi").mkdir(parents=True)
     for source in (*PACKAGE.glob("*.py"), PACKAGE / "_ffi" / "__init__.py"):
         (copy / source.relative_to(PACKAGE)).write_text(source.read_text())
+    shutil.copy(PACKAGE / "_crossing.abi3.so", copy)
     generated = (PACKAGE / "_ffi" / "cmemcache.py").read_text()
     (copy / "_ffi" / "cmemcache.py").write_text(generated + f"\ndef {name}(): return {value}\n")
     for library in (PACKAGE / "_ffi").glob("libcmemcache.*"):
@@ -121,6 +124,10 @@ def test_a_library_of_another_version_is_refused(tmp_path: Path, name: str, valu
     assert value.strip("'") in outcome.stderr
 
 
-def test_the_generated_status_has_the_fields_that_are_used() -> None:
-    status = cmemcache._native.generated._UniffiRustCallStatus
+def test_crossing_c_knows_the_layout_of_the_generated_status() -> None:
+    generated = cmemcache._native.generated
+    status, buffer = generated._UniffiRustCallStatus, generated._UniffiRustBuffer
     assert [field for field, _ in status._fields_] == ["code", "error_buf"]
+    assert [field for field, _ in buffer._fields_] == ["capacity", "len", "data"]
+    sizes = (ctypes.sizeof(status), status.error_buf.offset, buffer.len.offset, buffer.data.offset)
+    assert sizes == (32, 8, 8, 16)

@@ -20,22 +20,21 @@ REQUESTS = Requests(KeyRules())
 
 
 def test_single_requests_are_laid_out_as_described() -> None:
-    assert REQUESTS.single(_packed.GET, "key") == b"\x02\x01\0\0\0\0\0\0key"
-    assert REQUESTS.single(_packed.DELETE, b"key", 1.5) == b"\x02\x0b\0\0\xdc\x05\0\0key"
-    assert REQUESTS.single(_packed.GET, (7, "key")) == b"\x02\x01\x01\0\0\0\0\0" + struct.pack("<q", 7) + b"key"
+    assert REQUESTS.single(_packed.GET, "key") == (b"\x02\x01\0\0\0\0\0\0", "key")
+    assert REQUESTS.single(_packed.DELETE, b"key", 1.5) == (b"\x02\x0b\0\0\xdc\x05\0\0", b"key")
+    expected = b"\x02\x01\x01\0\0\0\0\0" + struct.pack("<q", 7)
+    assert REQUESTS.single(_packed.GET, (7, "key")) == (expected, b"key")
     fields = _packed.store_fields(3, -1)
-    assert (
-        REQUESTS.single(_packed.SET, "key", None, fields)
-        == b"\x02\x05\0\0\0\0\0\0" + struct.pack("<Iq", 3, -1) + b"key"
-    )
+    expected = b"\x02\x05\0\0\0\0\0\0" + struct.pack("<Iq", 3, -1)
+    assert REQUESTS.single(_packed.SET, "key", None, fields) == (expected, "key")
     fields = _packed.cas_fields(3, 60, 2**64 - 1)
-    expected = b"\x02\x0a\0\0\0\0\0\0" + struct.pack("<IqQ", 3, 60, 2**64 - 1) + b"key"
-    assert REQUESTS.single(_packed.CAS, "key", None, fields) == expected
+    expected = b"\x02\x0a\0\0\0\0\0\0" + struct.pack("<IqQ", 3, 60, 2**64 - 1)
+    assert REQUESTS.single(_packed.CAS, "key", None, fields) == (expected, "key")
     fields = _packed.arith_fields(1, 2, 3)
-    expected = b"\x02\x0c\x02\0\0\0\0\0" + struct.pack("<QQq", 1, 2, 3) + b"key"
-    assert REQUESTS.single(_packed.INCR, "key", None, fields, _packed.HAS_INITIAL) == expected
-    expected = b"\x02\x04\x01\0\x01\0\0\0" + struct.pack("<qq", 60, -9) + b"key"
-    assert REQUESTS.single(_packed.GATS, (-9, "key"), 0.001, _packed.exptime_field(60)) == expected
+    expected = b"\x02\x0c\x02\0\0\0\0\0" + struct.pack("<QQq", 1, 2, 3)
+    assert REQUESTS.single(_packed.INCR, "key", None, fields, _packed.HAS_INITIAL) == (expected, "key")
+    expected = b"\x02\x04\x01\0\x01\0\0\0" + struct.pack("<qq", 60, -9)
+    assert REQUESTS.single(_packed.GATS, (-9, "key"), 0.001, _packed.exptime_field(60)) == (expected, b"key")
 
 
 def test_batch_requests_are_laid_out_as_described() -> None:
@@ -74,32 +73,10 @@ def test_a_newline_in_a_key_never_makes_two_of_one(server: Memcached) -> None:
         assert client.get_multi(["a", "b"]) == {"a": b"1", "b": b"2"}
 
 
-@pytest.mark.parametrize("with_cas", [False, True])
-@pytest.mark.parametrize("longest", [300, 20_000])
-def test_batch_replies_are_read_by_columns(with_cas: bool, longest: int) -> None:
-    chance = random.Random(1)
-    for count in (0, 1, 2, 100):
-        statuses = bytes(chance.choice([0, 0, 1, 70]) for _ in range(count))
-        flags = tuple(chance.randrange(2**32) for _ in range(count))
-        tokens = tuple(chance.randrange(2**64) for _ in range(count)) if with_cas else ()
-        values = [chance.randbytes(chance.randrange(longest)) for _ in range(count)]
-        payload = (
-            statuses
-            + struct.pack(f"<{count}I", *flags)
-            + struct.pack(f"<{len(tokens)}Q", *tokens)
-            + struct.pack(f"<{count}I", *map(len, values))
-            + b"".join(values)
-        )
-        memory = ctypes.create_string_buffer(payload, max(len(payload), 1))
-        batch = _packed._columns(count, with_cas, ctypes.addressof(memory), len(payload))
-        assert (batch.statuses, batch.flags, batch.cas, batch.values) == (statuses, flags, tokens, values)
-        assert batch.complete == (set(statuses) <= {0})
-
-
 def test_errors_of_entries_carry_server_and_message() -> None:
     name, message = b"host:1", b"host:1: refused"
     flags = struct.pack("<IIII", 5, len(name) | 2 << 16 | 1 << 24, 0, 0)
-    batch = _packed.Batch(bytes([0, 70, 1, 66]), flags, (), [b"value", name + message, b"", b"bad"])
+    batch = _packed.Batch(bytes([0, 70, 1, 66]), flags, b"", [b"value", name + message, b"", b"bad"])
     errors = batch.errors(["a", "b", "c", "d"])
     assert set(errors) == {"b", "d"}
     assert isinstance(errors["b"], cmemcache.ServerDownError)
@@ -126,19 +103,112 @@ def test_every_error_kind_has_a_class_of_its_name(server: Memcached) -> None:
 # The vectors that every language passes
 
 
+_Call = ctypes.CFUNCTYPE(ctypes.c_uint64, *[ctypes.c_uint64] * 7, ctypes.c_void_p)
+_Release = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_void_p)
+
+
 class Script:
-    """Takes the library's place for one call: records what is sent, and answers with what is given."""
+    """Takes the library's place while it is entered: records what is sent, and answers with what is given."""
 
     def __init__(self, reply: bytes) -> None:
         self._reply = reply
+        self._functions = (_Call(self._call), _Release(self._release))
         self.sent: tuple[bytes, bytes] | None = None
+        self.released: list[int] = []
 
-    def __call__(
-        self, client: int, request: bytes, _: int, value: bytes | None, __: int, address: int, *rest: int
+    def __enter__(self) -> Script:
+        addresses = [ctypes.cast(function, ctypes.c_void_p).value for function in self._functions]
+        _native.crossing.bind(*addresses, 0, cmemcache._errors.from_packed)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _native.bind()
+
+    def _call(
+        self, client: int, request: int, length: int, value: int, size: int, reply: int, capacity: int, _: int
     ) -> int:
-        self.sent = (request, value or b"")
-        ctypes.memmove(address, self._reply, len(self._reply))
+        self.sent = (ctypes.string_at(request, length), ctypes.string_at(value, size) if value else b"")
+        assert len(self._reply) <= capacity
+        ctypes.memmove(reply, self._reply, len(self._reply))
         return len(self._reply)
+
+    def _release(self, token: int, _: int) -> None:
+        self.released.append(token)
+
+
+def reply_head(count: int) -> bytes:
+    return struct.pack("<BBHIQ", 0, 0, 0, count, 0)
+
+
+@pytest.mark.parametrize("with_cas", [False, True])
+def test_batch_replies_are_read_by_columns(with_cas: bool) -> None:
+    chance = random.Random(1)
+    for count in (0, 1, 2, 100):
+        statuses = bytes(chance.choice([0, 0, 1, 70]) for _ in range(count))
+        flags = tuple(chance.randrange(2**32) for _ in range(count))
+        tokens = tuple(chance.randrange(2**64) for _ in range(count)) if with_cas else ()
+        values = [chance.randbytes(chance.randrange(300)) for _ in range(count)]
+        payload = (
+            statuses
+            + struct.pack(f"<{count}I", *flags)
+            + struct.pack(f"<{len(tokens)}Q", *tokens)
+            + struct.pack(f"<{count}I", *map(len, values))
+            + b"".join(values)
+        )
+        with Script(reply_head(count) + payload):
+            batch = _packed.call_batch(0, b"", None, count, with_cas=with_cas)
+        assert (batch.statuses, batch.flags, batch.cas, batch.values) == (statuses, flags, tokens, values)
+        assert batch.complete == (set(statuses) <= {0})
+
+
+MALFORMED_REPLIES = {
+    "nothing": b"",
+    "half a head": bytes(15),
+    "half the place of a kept payload": b"\0\1" + bytes(30),
+    "a row too few": struct.pack("<BBHIQ", 0, 0, 0, 1, 0) + bytes(18),
+    "no room for the rows": struct.pack("<BBHIQ", 0, 0, 0, 2, 0) + bytes(17),
+    "values that end early": struct.pack("<BBHIQ", 0, 0, 0, 2, 0) + bytes(10) + struct.pack("<II", 2, 1) + b"ab",
+    "a value longer than all": struct.pack("<BBHIQ", 0, 0, 0, 2, 0)
+    + bytes(10)
+    + struct.pack("<II", 2**32 - 1, 1)
+    + b"ab",
+    "values that end late": struct.pack("<BBHIQ", 0, 0, 0, 2, 0) + bytes(10) + struct.pack("<II", 1, 1) + b"abc",
+}
+
+
+@pytest.mark.parametrize("reply", MALFORMED_REPLIES.values(), ids=MALFORMED_REPLIES)
+def test_malformed_replies_are_internal_errors(reply: bytes) -> None:
+    with Script(reply), pytest.raises(cmemcache.InternalError):
+        _packed.call_batch(0, b"", None, 2)
+    if len(reply) < 16 or reply[1]:
+        with Script(reply), pytest.raises(cmemcache.InternalError):
+            _packed.read(0, b"", "", None)
+
+
+def test_a_kept_payload_is_read_where_it_stands_and_released() -> None:
+    payload = ctypes.create_string_buffer(b"x" * 70_000, 70_000)
+    place = struct.pack("<QQQ", ctypes.addressof(payload), 70_000, 4711)
+    script = Script(struct.pack("<BBHIQ", 0, 1, 0, 7, 9) + place)
+    with script:
+        assert _packed.read(0, b"", "key", None) == (payload.raw, 7, 9)
+    assert script.released == [4711]
+
+
+def test_arguments_that_are_not_what_they_should_be_are_refused() -> None:
+    script = Script(reply_head(0))
+    with script:
+        for arguments in [(), (0, b"", "", None, 0), (-1, b"", "", None), (2**64, b"", "", None), (0, "", "", None)]:
+            with pytest.raises((TypeError, OverflowError)):
+                _packed.read(*arguments)  # type: ignore[arg-type]
+        for arguments in [(0, b"", 1, None), (0, b"", None, None), (0, b"", "", "value"), ("", b"", "", None)]:
+            with pytest.raises(TypeError):
+                _packed.call(*arguments)  # type: ignore[arg-type]
+        for arguments in [(), (0, b"", None, -1, False), (0, b"", None, "1", False), (0, None, None, 1, False)]:
+            with pytest.raises((TypeError, OverflowError)):
+                _native.crossing.call_batch(*arguments)
+        with pytest.raises(UnicodeEncodeError):
+            _packed.call(0, b"", "\ud800", None)
+    assert script.sent is None
 
 
 def number(case: dict[str, Any], name: str) -> int:
@@ -199,11 +269,10 @@ def same_error(error: cmemcache.CacheError, expected: dict[str, Any]) -> bool:
     return bool(found == tuple(expected[name] for name in ("kind", "message", "server", "phase", "outcome_unknown")))
 
 
-def test_vectors_of_the_packed_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectors_of_the_packed_layout() -> None:
     def run(case: dict[str, Any]) -> None:
         script = Script(bytes.fromhex(case["reply"]))
-        with cmemcache.StringClient(["127.0.0.1:1"], errors="raise") as client, monkeypatch.context() as patch:
-            patch.setattr(_packed, "packed_call", script)
+        with cmemcache.StringClient(["127.0.0.1:1"], errors="raise") as client, script:
             exchange(client, case, case["expect"])
         assert script.sent == (bytes.fromhex(case["request"]), bytes.fromhex(case["payload"]))
 
@@ -241,8 +310,8 @@ def check_batch(client: cmemcache.StringClient, case: dict[str, Any], entries: l
 # The library
 
 
-def call(client: Client, request: bytes, value: bytes | None = None) -> tuple[int, int, int, bytes]:
-    return _packed.call(client._handle, request, value)
+def call(client: Client, request: bytes, value: bytes | None = None) -> tuple[int, int]:
+    return _packed.call(client._handle, request, b"", value)
 
 
 MALFORMED = [
@@ -289,7 +358,7 @@ def test_random_requests_never_harm_the_process(server: Memcached) -> None:
             request = struct.pack("<BBHI", 2, operation, chance.choice([0, 0, 1, 2, 3, 4, 5]), 0) + body
             value = chance.choice([None, b"", b"value"])
             with contextlib.suppress(cmemcache.InvalidInputError, cmemcache.NotNumericError):
-                _packed.call(client._handle, request, value)
+                call(client, request, value)
         assert client.set("key", "value") is True
         assert client.get("key") == "value"
 
@@ -300,27 +369,30 @@ def test_handles_that_are_none_of_a_client_are_closed_clients(server: Memcached)
     client.close()
     for other in (handle, 0, 1, 2**32, 2**64 - 1):
         with pytest.raises(cmemcache.ClosedError):
-            _packed.call(other, _packed.HEADS[_packed.GET] + b"key")
-
-
-def test_releasing_what_was_never_kept_does_no_harm(server: Memcached) -> None:
-    reply = _native.Reply()
-    for token in (0, 1, 2**64 - 1):
-        _native._packed_release(token, reply.status_address)
-    with Client([server.address]) as client:
-        value = "x" * 200_000
-        client.set("key", value)
-        assert client.get("key") == value
+            _packed.read(other, _packed.GET_HEAD, "key", None)
 
 
 def test_a_panic_inside_the_library_would_be_an_internal_error() -> None:
-    """The path is there for a defect that no test knows: a call that wrote nothing."""
-    reply = _native.Reply()
-    with pytest.raises(cmemcache.InternalError, match="wrote no whole reply"):
-        _packed._unusual(reply, 0)
-    message = _native.generated._UniffiFfiConverterString.lower("index out of bounds")
-    reply.status.code = 2
-    reply.status.error_buf = message
-    with pytest.raises(cmemcache.InternalError, match="index out of bounds"):
-        _packed._unusual(reply, 0)
-    assert reply.status.code == 0
+    """The path is there for a defect that no test knows: a call that wrote nothing, and its status."""
+    generated = _native.generated
+    message = generated._UniffiFfiConverterString.lower("index out of bounds")
+
+    def panic(*arguments: int) -> int:
+        status = ctypes.cast(arguments[-1], ctypes.POINTER(generated._UniffiRustCallStatus)).contents
+        status.code = 2
+        status.error_buf = message
+        return 0
+
+    function = _Call(panic)
+    library = generated._UniffiLib
+    release, free = (
+        ctypes.cast(library[name], ctypes.c_void_p).value
+        for name in ("uniffi_cmemcache_fn_func_packed_release", "ffi_cmemcache_rustbuffer_free")
+    )
+    address = ctypes.cast(function, ctypes.c_void_p).value
+    _native.crossing.bind(address, release, free, cmemcache._errors.from_packed)
+    try:
+        with pytest.raises(cmemcache.InternalError, match="index out of bounds"):
+            _packed.read(0, _packed.GET_HEAD, "key", None)
+    finally:
+        _native.bind()

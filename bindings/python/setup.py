@@ -1,15 +1,15 @@
-"""Marks the wheel as one for this platform and for every Python 3: it holds a native library that is loaded with ctypes."""
+"""Builds the module in C, and a wheel for one platform and every Python from 3.10 on that holds it and the native library."""
 
 from pathlib import Path
 
-from setuptools import Distribution, setup
+from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 
 GENERATED = Path(__file__).parent / "cmemcache" / "_ffi"
 
 
-class PlatformWheel(bdist_wheel):
-    """A wheel tagged `py3-none-<platform>`."""
+class Wheel(bdist_wheel):
+    """A wheel tagged `cp310-abi3-<platform>`."""
 
     def run(self) -> None:
         """Builds the wheel, if there is a library to put in it."""
@@ -17,17 +17,16 @@ class PlatformWheel(bdist_wheel):
             raise SystemExit("cmemcache: the native library was not built; run `make build-python` first")
         super().run()
 
-    def get_tag(self) -> "tuple[str, str, str]":
-        """Python 3, no ABI, this platform."""
-        return "py3", "none", super().get_tag()[2]
 
-
-class NativeDistribution(Distribution):
-    """A distribution with native code."""
-
-    def has_ext_modules(self) -> bool:
-        """Makes the wheel one for a platform."""
-        return True
-
-
-setup(cmdclass={"bdist_wheel": PlatformWheel}, distclass=NativeDistribution)
+setup(
+    cmdclass={"bdist_wheel": Wheel},
+    ext_modules=[
+        Extension(
+            "cmemcache._crossing",
+            ["crossing.c"],
+            py_limited_api=True,
+            extra_compile_args=["-std=c11", "-O2", "-Wall", "-Wextra"],
+        )
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp310"}},
+)

@@ -24,7 +24,7 @@ from ._keys import Key, KeyRules, Requests, prefix_bytes
 from ._native import generated
 from ._numbers import milliseconds, uint32, uint64
 from ._options import Errors, choice
-from ._packed import HEADS, Batch, call, call_batch
+from ._packed import Batch, call, call_batch, read
 from ._results import (
     ItemMetadata,
     ServerMetrics,
@@ -206,15 +206,10 @@ class BaseClient:
     ) -> Optional[tuple[bytes, int, int]]:
         """Value, flags and cas token of an item; None on a miss and on a failure."""
         try:
-            if type(key) is str and timeout is None and self._rules_are_plain:
-                request = HEADS[operation] + fields + key.encode()
-            else:
-                request = self._single(operation, key, timeout, fields)
-            status, flags, token, data = call(self._handle, request)
+            return read(self._handle, *self._single(operation, key, timeout, fields), None)
         except UnavailableError as error:
             self._report(error)
             return None
-        return None if status else (data, flags, token)
 
     def _store(
         self,
@@ -235,7 +230,7 @@ class BaseClient:
             operation = _packed.CAS
             fields = _packed.cas_fields(flags, seconds_of(time), uint64("token", token))
         try:
-            return call(self._handle, self._single(operation, key, timeout, fields), data)[0]
+            return call(self._handle, *self._single(operation, key, timeout, fields), data)[0]
         except (UnavailableError, ValueTooLargeError) as error:
             self._report(error)
             return FAILED
@@ -243,7 +238,7 @@ class BaseClient:
     def _change(self, operation: int, key: Key, timeout: Optional[float], fields: bytes = b"") -> int:
         """The status of delete or touch, FAILED on a failure."""
         try:
-            return call(self._handle, self._single(operation, key, timeout, fields))[0]
+            return call(self._handle, *self._single(operation, key, timeout, fields), None)[0]
         except UnavailableError as error:
             self._report(error)
             return FAILED
@@ -256,7 +251,7 @@ class BaseClient:
         fields = _packed.arith_fields(uint64("delta", delta), first, seconds_of(time))
         bits = 0 if initial is None else _packed.HAS_INITIAL
         try:
-            status, _, number, _ = call(self._handle, self._single(operation, key, timeout, fields, bits))
+            status, number = call(self._handle, *self._single(operation, key, timeout, fields, bits), None)
         except UnavailableError as error:
             self._report(error)
             return None

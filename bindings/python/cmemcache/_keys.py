@@ -154,17 +154,18 @@ class Requests:
 
     def single(
         self, operation: int, key: object, timeout: Optional[float] = None, fields: bytes = b"", bits: int = 0
-    ) -> bytes:
-        """The request of an operation on one key."""
+    ) -> tuple[bytes, Union[str, bytes]]:
+        """The request of an operation on one key: the part in front of the key, and the key, of which text is sent as UTF-8."""
+        data: Union[str, bytes]
         if type(key) is str and self._plain:
-            data, route = key.encode(), None
+            data, route = key, None
         else:
             data, route = self._rules.read(key)
         if timeout is None and route is None and not bits:
-            return HEADS[operation] + fields + data
+            return HEADS[operation] + fields, data
         if route is None:
-            return head(operation, bits, timeout_ms(timeout)) + fields + data
-        return head(operation, bits | ROUTED, timeout_ms(timeout)) + fields + route_field(route) + data
+            return head(operation, bits, timeout_ms(timeout)) + fields, data
+        return head(operation, bits | ROUTED, timeout_ms(timeout)) + fields + route_field(route), data
 
     def batch(
         self,

@@ -1,22 +1,13 @@
-"""Packed calls: an operation as flat bytes, in one crossing. The layout is described in core/src/ffi/packed.rs.
-
-A reply is written into memory that is taken from a stock and given back afterwards, instead of one buffer per thread: a
-signal handler or a finalizer that uses a client in the middle of a call gets memory of its own and cannot change the
-reply that is being read.
-"""
+"""Packed calls: an operation as flat bytes, in one crossing. The layout is described in core/src/ffi/packed.rs."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from ctypes import string_at
-from io import BytesIO
-from itertools import accumulate
 from struct import Struct, pack, unpack_from
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
-from ._errors import CacheError, InternalError, from_packed
-from ._native import Reply, packed_call
+from ._errors import CacheError, from_packed
+from ._native import crossing
 
 GET = 1
 GETS = 2
@@ -47,15 +38,14 @@ OK = 0
 MISS = 1
 NOT_STORED = 2
 EXISTS = 3
-_OUTCOME_UNKNOWN = 2
 
-_HEAD_SIZE = 16
 _LAYOUT = 2
 _head = Struct("<BBHI").pack
-_unpack_head = Struct("<BBHIQ").unpack_from
 
 #: Heads of requests without bits and with the client's own timeout, by operation.
 HEADS = tuple(_head(_LAYOUT, operation, 0, 0) for operation in range(DELETE_MULTI + 1))
+
+GET_HEAD = HEADS[GET]
 
 #: Fixed fields of the operations that have some.
 count_field = Struct("<I").pack
@@ -66,12 +56,11 @@ store_fields = Struct("<Iq").pack
 cas_fields = Struct("<IqQ").pack
 arith_fields = Struct("<QQq").pack
 
-_CAPACITY = Reply.CAPACITY
-
-# Replies that nobody uses. pop and append of a list are atomic, so no lock is needed, which a fork could leave locked.
-_idle: list[Reply] = []
-# Memory of the parent's threads is of no use to a child, which has one thread.
-os.register_at_fork(after_in_child=_idle.clear)
+#: read(client, head, key, None) -> value, flags and cas token, or None on a miss. The head and the key, text or bytes, are one
+#: request. Raises CacheError.
+read: Callable[[int, bytes, Any, None], Optional[tuple[bytes, int, int]]] = crossing.read
+#: call(client, head, key, value) -> status and number, of the operations that do not read.
+call: Callable[[int, bytes, Any, Optional[bytes]], tuple[int, int]] = crossing.call
 
 
 def head(operation: int, bits: int, timeout_ms: int) -> bytes:
@@ -79,68 +68,15 @@ def head(operation: int, bits: int, timeout_ms: int) -> bytes:
     return _head(_LAYOUT, operation, bits, timeout_ms)
 
 
-def call(client: int, request: bytes, value: Optional[bytes] = None) -> tuple[int, int, int, bytes]:
-    """Runs one operation: status, flags, number (a cas token or a counter) and value. Raises CacheError."""
-    # As `_exchange`: a call within Python costs as much as the packed call itself.
-    try:
-        reply = _idle.pop()
-    except IndexError:
-        reply = Reply()
-    size = 0 if value is None else len(value)
-    length: int = packed_call(
-        client, request, len(request), value, size, reply.address, _CAPACITY, reply.status_address
-    )
-    status, bits, phase, flags, number = _unpack_head(reply.buffer)
-    if bits or status > EXISTS or length < _HEAD_SIZE:
-        payload = _unusual(reply, length)
-        if status > EXISTS:
-            raise from_packed(status, payload, flags, phase, bool(bits & _OUTCOME_UNKNOWN))
-    else:
-        payload = reply.buffer[_HEAD_SIZE:length]
-        _idle.append(reply)
-    return status, flags, number, payload
-
-
-def _exchange(client: int, request: bytes, value: Optional[bytes]) -> tuple[Reply, int]:
-    try:
-        reply = _idle.pop()
-    except IndexError:
-        reply = Reply()
-    length: int = packed_call(
-        client,
-        request,
-        len(request),
-        value,
-        0 if value is None else len(value),
-        reply.address,
-        _CAPACITY,
-        reply.status_address,
-    )
-    return reply, length
-
-
-def _unusual(reply: Reply, length: int) -> bytes:
-    """The payload of a reply that is an error or that the library keeps; gives the reply back."""
-    if length < _HEAD_SIZE:
-        raise InternalError(reply.panic())
-    try:
-        kept = reply.kept()
-        payload: bytes = reply.buffer[_HEAD_SIZE:length] if kept is None else string_at(kept[0], kept[1])
-    finally:
-        reply.release()
-    _idle.append(reply)
-    return payload
-
-
 class Batch:
     """The reply to a batch: one status, flags, cas token (of gets) and value per key, in the keys' order."""
 
-    __slots__ = ("_failure", "_flags", "cas", "complete", "statuses", "values")
+    __slots__ = ("_cas", "_failure", "_flags", "complete", "statuses", "values")
 
-    def __init__(self, statuses: bytes, flags: bytes, cas: tuple[int, ...], values: list[bytes]) -> None:
+    def __init__(self, statuses: bytes, flags: bytes, cas: bytes, values: list[bytes]) -> None:
         self.statuses = statuses
         self._flags = flags
-        self.cas = cas
+        self._cas = cas
         self.values = values
         #: Every key was found, stored or deleted.
         self.complete = statuses.count(0) == len(statuses)
@@ -149,13 +85,17 @@ class Batch:
     @classmethod
     def failed(cls, error: CacheError, count: int) -> Batch:
         """The reply to a batch of so many keys that failed as a whole."""
-        batch = cls(b"\xff" * count, bytes(4 * count), (), [b""] * count)
+        batch = cls(b"\xff" * count, bytes(4 * count), b"", [b""] * count)
         batch._failure = error
         return batch
 
     @property
     def flags(self) -> tuple[int, ...]:
         return unpack_from(f"<{len(self.statuses)}I", self._flags)
+
+    @property
+    def cas(self) -> tuple[int, ...]:
+        return unpack_from(f"<{len(self._cas) // 8}Q", self._cas)
 
     def errors(self, keys: Sequence[Any]) -> dict[Any, CacheError]:
         """The errors by key, where there are any."""
@@ -175,44 +115,7 @@ def _entry_error(status: int, text: bytes, flags: int) -> CacheError:
 
 def call_batch(client: int, request: bytes, values: Optional[bytes], count: int, *, with_cas: bool = False) -> Batch:
     """Runs one operation on so many keys. Raises CacheError when it failed as a whole."""
-    reply, length = _exchange(client, request, values)
-    status, bits, phase, answered, _ = _unpack_head(reply.buffer)
-    if length < _HEAD_SIZE or status > EXISTS:
-        payload = _unusual(reply, length)
-        raise from_packed(status, payload, answered, phase, bool(bits & _OUTCOME_UNKNOWN))
-    if answered != count:
-        raise InternalError(f"the library answered for {answered} keys of {count}")
-    kept = reply.kept()
-    if kept is None:
-        batch = _columns(count, with_cas, reply.address + _HEAD_SIZE, length - _HEAD_SIZE)
-    else:
-        try:
-            batch = _columns(count, with_cas, kept[0], kept[1])
-        finally:
-            reply.release()
-    _idle.append(reply)
-    return batch
-
-
-def _columns(count: int, with_cas: bool, address: int, length: int) -> Batch:
-    """Reads the payload of a batch's reply, which is so long and lies at this address."""
-    row = 17 if with_cas else 9
-    room = length - row * count
-    if room < 0:
-        raise InternalError(f"the library's reply of {length} bytes has no room for the columns of {count} keys")
-    columns = string_at(address, row * count)
-    cas: tuple[int, ...] = unpack_from(f"<{count}Q", columns, 5 * count) if with_cas else ()
-    lengths = unpack_from(f"<{count}I", columns, (row - 4) * count)
-    if sum(lengths) != room:
-        raise InternalError(f"the library's reply has {room} bytes of values, and their lengths come to {sum(lengths)}")
-    return Batch(columns[:count], columns[count : 5 * count], cas, _cut(address + row * count, lengths, room))
-
-
-def _cut(address: int, lengths: tuple[int, ...], total: int) -> list[bytes]:
-    """The values that stand end to end at this address. Each is copied once, or twice where that costs less than a call."""
-    if total > 4096 * len(lengths):
-        return list(map(string_at, accumulate(lengths, initial=address), lengths))
-    return list(map(BytesIO(string_at(address, total)).read, lengths))
+    return Batch(*crossing.call_batch(client, request, values, count, with_cas))
 
 
 def lengths_column(items: Sequence[bytes]) -> bytes:

@@ -8,10 +8,12 @@ from typing import Any, Optional, TypeVar, Union, overload
 
 from . import _packed
 from ._base import BaseClient
+from ._errors import UnavailableError
 from ._expiry import LAST_MOMENT, Expiry, seconds_of
 from ._keys import Key, KeyRules
 from ._numbers import uint32
 from ._options import Errors, Failover, Placement, WireProtocol, core_hash, core_options
+from ._packed import GET_HEAD, read
 from ._results import Item
 from ._servers import ServerSpec
 from ._tls import TlsOptions
@@ -105,7 +107,15 @@ class StringClient(BaseClient):
     def get(self, key: Key, default: _D, *, timeout: Optional[float] = None) -> Union[bytes, _D]: ...
     def get(self, key: Key, default: Any = None, *, timeout: Optional[float] = None) -> Any:
         """Reads a value; `default` on a miss."""
-        found = self._read(_packed.GET, key, timeout)
+        # As `_read`: what is done between two calls, with the interpreter's lock, decides how many threads get on.
+        if type(key) is str and timeout is None and self._rules_are_plain:
+            try:
+                found = read(self._handle, GET_HEAD, key, None)
+            except UnavailableError as error:
+                self._report(error)
+                return default
+        else:
+            found = self._read(_packed.GET, key, timeout)
         return default if found is None else found[0]
 
     def getflags(self, key: Key, *, timeout: Optional[float] = None) -> Optional[tuple[bytes, int]]:
