@@ -74,14 +74,30 @@ fuzz: ## look for input that breaks a parser, FUZZ_SECONDS (300) for each; needs
 		mkdir -p fuzz/corpus/$$target && cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 			-max_total_time=$(or $(FUZZ_SECONDS),300) -max_len=65536 || exit 1; done
 
-# Tests leak what they compare on purpose, so leaks are left to tests/leaks.rs.
+# Those of the tests that need no socket and take Miri seconds, not minutes.
+MIRI_TESTS := proto::input::tests::a_body proto::input::tests::a_reply proto::input::tests::what proto::tests::encoding \
+	conn::machine::tests::reads conn::machine::tests::classic conn::machine::tests::a_value server::pool::tests::who_leaves \
+	server::health placement::hash placement::ketama key::tests::lengths $(addprefix ffi::tests::hostile::,a_malformed a_newline counts)
+
+.PHONY: miri
+miri: ## run what needs no socket under Miri: buffers, machine, tickets, placement, packed calls; needs a nightly Rust with miri
+	@cargo +nightly miri --version >/dev/null 2>&1 || { echo "run: rustup toolchain install nightly --component miri,rust-src"; exit 1; }
+	MIRIFLAGS='-Zmiri-disable-isolation -Zmiri-permissive-provenance' \
+		cargo +nightly miri test -p cmemcache --features ffi --lib -- $(MIRI_TESTS)
+
+# Tests leak what they compare on purpose, so leaks are left to tests/leaks.rs. Under ThreadSanitizer all of std is built anew; the
+# hunt that is skipped there wants calls to succeed that are too slow then.
 .PHONY: sanitize
-sanitize: ## run the tests that reach unsafe code under AddressSanitizer; needs a nightly Rust
+sanitize: ## run the tests that reach unsafe code under AddressSanitizer, and those of many threads under ThreadSanitizer; needs a nightly Rust
 	@$(NEED) memcached
 	@rustc +nightly --version >/dev/null 2>&1 || { echo "run: rustup toolchain install nightly"; exit 1; }
 	ASAN_OPTIONS=detect_leaks=0 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=$(TARGET)/sanitize \
 		cargo +nightly test -p cmemcache --features ffi --target $$(rustc -vV | sed -n 's/^host: //p') \
 		--lib --test hunt --test faults --test fork
+	@rustup +nightly component list --installed | grep -q rust-src || { echo "run: rustup component add --toolchain nightly rust-src"; exit 1; }
+	RUSTFLAGS=-Zsanitizer=thread CARGO_TARGET_DIR=$(TARGET)/tsan \
+		cargo +nightly test -Zbuild-std -p cmemcache --features ffi --target $$(rustc -vV | sed -n 's/^host: //p') \
+		--test threads --test faults --test hunt -- --skip when_replies_are_lost
 
 .PHONY: lint
 lint: build-python ## check formatting, warnings and types

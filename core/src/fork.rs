@@ -19,7 +19,8 @@ pub(crate) fn epoch() -> u64 {
 /// Arranges that every later fork begins a new epoch in the child. Called by each constructor of a client.
 pub(crate) fn watch() {
     // No `Once`: a fork while it runs would leave the child waiting for ever. Two handlers are as good as one.
-    if !IS_WATCHED.load(Ordering::Acquire) {
+    // Miri knows no forks.
+    if !cfg!(miri) && !IS_WATCHED.load(Ordering::Acquire) {
         // SAFETY: the handler only changes atomics, which is safe at any moment of any thread.
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
         IS_WATCHED.store(true, Ordering::Release);
