@@ -20,7 +20,7 @@ const SPIN_BUDGET: Duration = Duration::from_micros(50);
 const LONGEST_SAMPLE: Duration = Duration::from_micros(250);
 
 /// Replies for which sleeping callers wait this long come too late for a spin to see them.
-const TOO_LATE: Duration = Duration::from_micros(100);
+const TOO_LATE: Duration = Duration::from_micros(200);
 
 /// One call in so many waits in the way that seems to be the worse one, to see whether it still is.
 const EXPLORE: u32 = 32;
@@ -52,7 +52,8 @@ impl Deadline {
 }
 
 /// Moving averages of one server's round trips, of calls that spun and of calls that slept, in nanoseconds; 0 is unknown.
-/// Calls of one request and batches have an average each: what holds for the one says nothing of the other.
+/// Calls of one request, batches that read and batches that store have averages of their own: what holds for one kind says
+/// nothing of the others.
 ///
 /// The next call spins only if that has lately been faster by a tenth. A race between two callers loses one sample.
 #[derive(Debug, Default)]

@@ -329,7 +329,7 @@ impl<'r> Lane<'r> {
         }
         if moves == Moves::Written && self.sent_at.is_none() {
             self.sent_at = Some(now);
-            self.spin = self.round_trip().choose_spin();
+            self.spin = self.round_trip(work.is_read()).choose_spin();
         }
         let mut answered = false;
         while let Some((slot, reply)) = connection.machine.next().map_err(Fault::Violation)? {
@@ -349,7 +349,7 @@ impl<'r> Lane<'r> {
             }
         }
         if answered && self.done == self.len {
-            self.record_round_trip();
+            self.record_round_trip(work.is_read());
         }
         Ok(if connection.machine.is_idle() && self.next == self.len {
             Pass::Complete
@@ -362,17 +362,17 @@ impl<'r> Lane<'r> {
         })
     }
 
-    fn record_round_trip(&mut self) {
+    fn record_round_trip(&mut self, is_read: bool) {
         if let Some(sent_at) = self.sent_at.take() {
-            self.round_trip().record(self.spin, sent_at.elapsed());
+            self.round_trip(is_read).record(self.spin, sent_at.elapsed());
         }
     }
 
-    fn round_trip(&self) -> &RoundTrip {
-        if self.len == 1 {
-            &self.server.round_trip
-        } else {
-            &self.server.batch_round_trip
+    fn round_trip(&self, is_read: bool) -> &RoundTrip {
+        match (self.len, is_read) {
+            (1, _) => &self.server.round_trip,
+            (_, true) => &self.server.read_batch_round_trip,
+            (_, false) => &self.server.batch_round_trip,
         }
     }
 

@@ -43,6 +43,7 @@ pub(crate) struct Server {
     counters: Counters,
     round_trip: RoundTrip,
     batch_round_trip: RoundTrip,
+    read_batch_round_trip: RoundTrip,
     descriptors: Arc<Descriptors>,
     health: Mutex<Health>,
     /// Whether anything is held against the server: while not, a call need not lock its health.
@@ -67,6 +68,7 @@ impl Server {
             counters: Counters::default(),
             round_trip: RoundTrip::default(),
             batch_round_trip: RoundTrip::default(),
+            read_batch_round_trip: RoundTrip::default(),
             descriptors: Arc::new(Descriptors::new(config.max_connections)),
             health: Mutex::new(Health::new(config.dead_retry, config.failure_limit)),
             blemished: AtomicBool::new(false),
