@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,3 +131,20 @@ def test_nothing_secret_is_shown() -> None:
     text = "-----BEGIN PRIVATE KEY-----"
     assert repr(TlsOptions(key=Pem.text(text))).count("PRIVATE") == 0
     assert repr(Pem.file("/a/b")) == "Pem.file('/a/b')"
+
+
+def test_a_forked_child_and_its_parent_are_both_served_over_tls(secured: Memcached, certificates: Path) -> None:
+    with client(secured, tls=TlsOptions(ca=Pem.file(certificates / "ca.pem"))) as cache:
+        assert cache.set("shared", b"value")
+        child = os.fork()
+        if child == 0:
+            signal.alarm(30)
+            try:
+                well = all(cache.set("child", b"%d" % n) and cache.get("child") == b"%d" % n for n in range(200))
+                os._exit(0 if well else 1)
+            finally:
+                os._exit(2)
+        for number in range(200):
+            assert cache.set("parent", b"%d" % number)
+            assert cache.get("parent") == b"%d" % number
+        assert os.waitpid(child, 0)[1] == 0
