@@ -54,6 +54,7 @@ def operate(client: cmemcache.Client, who: str, chance: random.Random) -> None:
     deadline = chance.uniform(0.001, 0.004) if chance.random() < 0.125 else DEADLINE
     try:
         if chance.random() < 0.3:
+            deadline = DEADLINE
             client.set(keys[0], (keys[0], "." * chance.choice((1, 100, 70_000))))
             tally["writes"] += 1
         elif len(keys) == 1:
