@@ -12,7 +12,7 @@ import goals
 import plots
 from languages import LANGUAGES, OURS
 from results import Results
-from work import SEED_SHAPES, Work, basics, beside_large, waiting
+from work import SEED_SHAPES, Work, basics, beside_large, crowds, waiting
 
 
 def write(folder: Path) -> None:
@@ -43,6 +43,13 @@ def page(results: Results) -> list[str]:
         lines += ["", f"memcached -t {threads}, thousands of gets per second."]
         lines += ["", *table(results, works, "throughput", unit=1000)]
         lines += ["", "Latency: 99th percentile, microseconds.", "", *table(results, works, "p99")]
+    if works := [work for work in crowds() if work in results.works()]:
+        lines += [
+            "",
+            "memcached -t 1, thousands of calls per second.",
+            "",
+            *table(results, works, "throughput", unit=1000),
+        ]
     seed = [work for work in results.works() if work.operation in SEED_SHAPES]
     if seed:
         lines += ["", "## The seed's shapes (cachecmp)", ""]

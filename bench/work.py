@@ -68,6 +68,12 @@ def by_threads(server_threads: int, counts: tuple[int, ...] = (1, 2, 4, 8, 16, 3
     return [Work("get", threads=count, server_threads=server_threads) for count in counts]
 
 
+def crowds(counts: tuple[int, ...] = (8, 64)) -> list[Work]:
+    """What else several threads of one process may do."""
+    kinds = [("set", 1), ("get_multi", 100)]
+    return [Work(operation, batch, threads=count) for operation, batch in kinds for count in counts]
+
+
 def seed() -> list[Work]:
     """The shapes by which the first cmemcache compared itself with python-memcached."""
     return [Work(shape) for shape in SEED_SHAPES]
@@ -110,6 +116,8 @@ def everything(language: str, is_quick: bool) -> list[Work]:
     else:
         kinds += [*basics(4), *by_threads(1), *by_threads(4), *by_batch(), *by_size()]
         servers = by_servers()
+        if language == "kotlin":
+            kinds += crowds()
     if language in ("python", "native"):
         kinds += servers
     if language == "python":
