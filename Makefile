@@ -17,6 +17,7 @@ NEED := make/bin/need
 PYTHON := .venv/bin/python
 PYTHON_FFI := bindings/python/cmemcache/_ffi
 CROSSING := bindings/python/cmemcache/_crossing.abi3.so
+PYTHON_INCLUDE = -I$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')
 TESTS := test-rust test-python test-kotlin test-swift
 
 .PHONY: help
@@ -98,6 +99,17 @@ sanitize: ## run the tests that reach unsafe code under AddressSanitizer, and th
 	RUSTFLAGS=-Zsanitizer=thread CARGO_TARGET_DIR=$(TARGET)/tsan \
 		cargo +nightly test -Zbuild-std -p cmemcache --features ffi --target $$(rustc -vV | sed -n 's/^host: //p') \
 		--test threads --test faults --test hunt -- --skip when_replies_are_lost
+	@$(MAKE) --no-print-directory sanitize-python
+
+# The interpreter itself is not instrumented: what is found is in crossing.c, or is memory that it was given.
+.PHONY: sanitize-python
+sanitize-python: build-python
+	rm -rf $(TARGET)/sanitize/python && mkdir -p $(TARGET)/sanitize/python && cp -r bindings/python/cmemcache $(TARGET)/sanitize/python
+	cc -std=c11 -g -O1 -fsanitize=address,undefined -shared -fPIC $(PYTHON_INCLUDE) bindings/python/crossing.c \
+		-o $(TARGET)/sanitize/python/cmemcache/_crossing.abi3.so
+	PYTHONPATH=$(TARGET)/sanitize/python ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD="$$(cc -print-file-name=libasan.so) \
+		$$(cc -print-file-name=libubsan.so)" $(PYTHON) -m pytest tests-python/test_packed.py tests-python/test_string_client.py \
+		tests-python/test_values.py tests-python/test_concurrency.py -k "not replies_are_freed"
 
 .PHONY: lint
 lint: build-python ## check formatting, warnings and types
@@ -105,6 +117,7 @@ lint: build-python ## check formatting, warnings and types
 	cargo clippy -p cmemcache --all-targets -- -D warnings
 	cargo clippy --workspace --all-targets --features cmemcache/ffi -- -D warnings
 	make/bin/check-dependencies
+	cc -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only $(PYTHON_INCLUDE) bindings/python/crossing.c
 	RUSTDOCFLAGS='-D warnings' cargo doc -p cmemcache --no-deps --quiet
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
