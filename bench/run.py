@@ -46,7 +46,7 @@ def main() -> None:
     if unknown := set(options.only.split(",")) - set(LANGUAGES):
         parser.error(f"no such language: {', '.join(sorted(unknown))}")
     languages = [with_native(LANGUAGES[name], options.native) for name in options.only.split(",")]
-    rounds, seconds = (2, 0.04) if options.quick else (9, 0.25)
+    rounds, seconds = (2, 0.03) if options.quick else (9, 0.25)
     rounds = options.rounds or rounds
     folder = ROOT / ("target" if options.quick else "docs") / "benchmarks"
 

@@ -16,6 +16,7 @@ from ._errors import (
     InvalidArgumentError,
     NoServersError,
     ServerDownError,
+    UnavailableError,
     ValueDecodeError,
     ValueTooLargeError,
 )
@@ -24,6 +25,7 @@ from ._keys import MAX_KEY_LENGTH, KeyRules, cmemcache_hash, prefix_bytes
 from ._legacy import LegacyClient
 from ._numbers import whole
 from ._options import Dialect, Errors, Failover, Placement, WireProtocol, choice, core_hash, core_options
+from ._packed import GET_HEAD, read
 from ._servers import ServerSpec
 from ._signing import Signer, SigningKeys
 from ._tls import TlsOptions
@@ -172,7 +174,15 @@ class Client(LegacyClient):
 
         In a quiet client a value that cannot be decoded reads as None.
         """
-        found = self._read(_packed.GET, key, timeout)
+        # As `_read`: what is done between two calls, with the interpreter's lock, decides how many threads get on.
+        if type(key) is str and timeout is None and self._rules_are_plain:
+            try:
+                found = read(self._handle, GET_HEAD, key, None)
+            except UnavailableError as error:
+                self._report(error)
+                return default
+        else:
+            found = self._read(_packed.GET, key, timeout)
         return default if found is None else self._load(key, found[0], found[1])
 
     def gets(self, key: Any, default: Any = None, *, timeout: Optional[float] = None) -> Any:

@@ -167,6 +167,11 @@ class Codec:
         """
         if flags == FLAG_BYTES:
             return data
+        if flags == self.text_flags:
+            try:
+                return data.decode()
+            except UnicodeDecodeError as error:
+                raise malformed(error, flags) from error
         if flags & ~FLAG_ZLIB == FLAG_PORTABLE:
             text = self._decompress(data, flags) if flags & FLAG_ZLIB else data
             return attempt(_portable.decode, text, flags, ValueError, RecursionError)
