@@ -73,7 +73,7 @@ static void raise_error(PyObject *module, unsigned status, const void *text, uin
         PyErr_SetString(PyExc_SystemError, "cmemcache._crossing is not bound to the library");
         return;
     }
-    PyObject *error = PyObject_CallFunction(state->make_error, "Iy#IIO", status, (const char *)text, (Py_ssize_t)length,
+    PyObject *error = PyObject_CallFunction(state->make_error, "Iy#IIO", status, length == 0 ? "" : (const char *)text, (Py_ssize_t)length,
                                             server_length, phase, outcome_unknown ? Py_True : Py_False);
     if (error != NULL) {
         PyErr_SetObject((PyObject *)Py_TYPE(error), error);
