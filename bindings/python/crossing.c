@@ -73,8 +73,9 @@ static void raise_error(PyObject *module, unsigned status, const void *text, uin
         PyErr_SetString(PyExc_SystemError, "cmemcache._crossing is not bound to the library");
         return;
     }
-    PyObject *error = PyObject_CallFunction(state->make_error, "Iy#IIO", status, length == 0 ? "" : (const char *)text, (Py_ssize_t)length,
-                                            server_length, phase, outcome_unknown ? Py_True : Py_False);
+    PyObject *error =
+        PyObject_CallFunction(state->make_error, "Iy#IIO", status, length == 0 ? "" : (const char *)text, (Py_ssize_t)length,
+                              server_length, phase, outcome_unknown ? Py_True : Py_False);
     if (error != NULL) {
         PyErr_SetObject((PyObject *)Py_TYPE(error), error);
         Py_DECREF(error);
@@ -86,8 +87,8 @@ static void raise_internal(PyObject *module, const char *text)
     raise_error(module, NO_KIND, text, strlen(text), 0, 0, 0);
 }
 
-/* Runs a packed call without the interpreter's lock and finds its reply in the memory given. Raises and returns -1 where there is
- * none. */
+/* Runs a packed call without the interpreter's lock and finds its reply in the memory given. Raises and returns -1 where
+ * there is none. */
 static int exchange(PyObject *module, uint64_t client, const char *request, Py_ssize_t request_length, const char *value,
                     Py_ssize_t value_length, uint8_t *memory, size_t capacity, Reply *reply)
 {
@@ -199,7 +200,8 @@ static int call_one(PyObject *module, PyObject *const *arguments, uint8_t *memor
     }
     memcpy(request, head, (size_t)head_length);
     memcpy(request + head_length, key, (size_t)key_length);
-    int outcome = exchange(module, client, request, head_length + key_length, value, value_length, memory, REPLY_CAPACITY, reply);
+    Py_ssize_t length = head_length + key_length;
+    int outcome = exchange(module, client, request, length, value, value_length, memory, REPLY_CAPACITY, reply);
     if (request != small) {
         PyMem_Free(request);
     }
@@ -211,8 +213,8 @@ static int call_one(PyObject *module, PyObject *const *arguments, uint8_t *memor
 }
 
 PyDoc_STRVAR(read_doc, "read(client, head, key, value, /)\n--\n\n"
-                       "Runs one operation that reads, whose request is `head` and behind it the key, str or bytes; `value` is\n"
-                       "None. Returns (payload, flags, cas) or None on a miss, or raises what the reply tells.");
+                       "Runs one operation that reads, whose request is `head` and behind it the key, str or bytes;\n"
+                       "`value` is None. Returns (payload, flags, cas) or None on a miss, or raises what the reply tells.");
 
 static PyObject *read_item(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
@@ -291,9 +293,9 @@ static PyObject *columns(PyObject *module, const Reply *reply, uint64_t rows, in
 
 PyDoc_STRVAR(call_batch_doc,
              "call_batch(client, request, values, count, with_cas, /)\n--\n\n"
-             "Runs one operation on `count` keys; `values` is bytes or None. Returns (statuses, flags, cas, values): columns of 1,\n"
-             "4 and 8 bytes per key, the third empty without `with_cas`, and a list of bytes. Raises what a reply tells that\n"
-             "failed as a whole.");
+             "Runs one operation on `count` keys; `values` is bytes or None. Returns (statuses, flags, cas, values):\n"
+             "columns of 1, 4 and 8 bytes per key, the third empty without `with_cas`, and a list of bytes. Raises what\n"
+             "a reply tells that failed as a whole.");
 
 static PyObject *call_batch(PyObject *module, PyObject *const *arguments, Py_ssize_t count)
 {
@@ -326,8 +328,8 @@ static PyObject *call_batch(PyObject *module, PyObject *const *arguments, Py_ssi
 }
 
 PyDoc_STRVAR(bind_doc, "bind(call, release, free, make_error, /)\n--\n\n"
-                       "Gives the addresses of the library's `packed_call`, `packed_release` and `rustbuffer_free`, and the function\n"
-                       "that makes an exception of (status, text, length of the server's name, phase, outcome unknown).");
+                       "Gives the addresses of the library's `packed_call`, `packed_release` and `rustbuffer_free`, and the\n"
+                       "function that makes an exception of (status, text, length of the server's name, phase, outcome unknown).");
 
 static PyObject *bind(PyObject *module, PyObject *arguments)
 {
