@@ -328,8 +328,8 @@ static PyObject *call_batch(PyObject *module, PyObject *const *arguments, Py_ssi
 }
 
 PyDoc_STRVAR(bind_doc, "bind(call, release, free, make_error, /)\n--\n\n"
-                       "Gives the addresses of the library's `packed_call`, `packed_release` and `rustbuffer_free`, and the\n"
-                       "function that makes an exception of (status, text, length of the server's name, phase, outcome unknown).");
+                       "Gives the addresses of the library's `packed_call`, `packed_release` and `rustbuffer_free`, and what makes\n"
+                       "an exception of (status, text, length of the server's name, phase, outcome unknown).");
 
 static PyObject *bind(PyObject *module, PyObject *arguments)
 {
