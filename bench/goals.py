@@ -150,14 +150,26 @@ def growth(results: Results) -> list[str]:
 
 
 def rises(results: Results, works: Sequence[Work], units: Callable[[Work], int]) -> str:
-    """Compares each step with the cheapest smaller one; both medians and quartiles have to differ."""
+    """How ours grows, and where it gets dearer how the bare loop does, which has no code of ours in it."""
+    ours, steps = growth_of(results, OURS, works, units)
+    said = f"**rises** {ours}" if ours else "never rises"
+    if ours and results.values(works[0], "wire", "wall"):
+        wire, _ = growth_of(results, "wire", works, units)
+        said += f"; `wire` rises {wire}" if wire else "; `wire` never rises"
+    return f"{said} (us at {steps})"
+
+
+def growth_of(results: Results, client: str, works: Sequence[Work], units: Callable[[Work], int]) -> tuple[str, str]:
+    """Where a client gets dearer, and its cost at each step.
+
+    A step is compared with the cheapest smaller one; both medians and quartiles have to differ.
+    """
     costs = []
     for work in works:
-        middle = results.median(work, OURS, "wall")
+        middle = results.median(work, client, "wall")
         if middle is not None:
-            low, high = results.spread(work, OURS, "wall")
+            low, high = results.spread(work, client, "wall")
             costs.append((units(work), *(value / units(work) for value in (low, middle, high))))
-    steps = [f"{unit:,}: {middle:.3g}" for unit, _, middle, _ in costs]
     found = []
     for place, (unit, low, middle, _) in enumerate(costs):
         if place == 0:
@@ -165,5 +177,4 @@ def rises(results: Results, works: Sequence[Work], units: Callable[[Work], int])
         smaller, _, least, upper = min(costs[:place], key=lambda cost: cost[2])
         if middle > NOISE * least and low > upper:
             found.append(f"by {middle / least - 1:.0%} from {smaller:,} to {unit:,}")
-    verdict_text = f"**rises** {', '.join(found)}" if found else "never rises"
-    return f"{verdict_text} (us at {'; '.join(steps)})"
+    return ", ".join(found), "; ".join(f"{unit:,}: {middle:.3g}" for unit, _, middle, _ in costs)

@@ -48,7 +48,7 @@ class Results:
 
     def by_servers(self) -> list[Work]:
         """Batches over one and more servers, 100 keys for each; empty where that was not measured."""
-        found = [work for work in self.works() if work.operation == "get_multi" and work.batch == 100 * work.servers]
+        found = [work for work in self.works() if work == Work("get_multi", 100 * work.servers, servers=work.servers)]
         return sorted(found, key=lambda work: work.servers) if len(found) > 2 else []
 
     def values(self, work: Work, client: str, measure: str) -> list[float]:
