@@ -66,14 +66,17 @@ import Testing
             #expect(growth < 1 << 20, "grew by \(growth) bytes")
         }
 
-        @Test("clients that come and go leave no memory, thread or socket behind")
-        func clientsComeAndGo() async throws {
+        @Test(
+            "2000 clients that are closed or dropped leave no thread or socket behind", .serialized, .timeLimit(.minutes(2)),
+            arguments: [true, false])
+        func clientsComeAndGo(areClosed: Bool) async throws {
             let memcached = try Memcached()
             func run(_ count: Int) async throws {
                 for _ in 0..<count {
                     let client = try StringClient(servers: [memcached.server], options: patient)
                     try await client.set("k", "v")
                     #expect(try await client.get("k")?.text == "v")
+                    if areClosed { client.shutdown() }
                 }
             }
             func count(_ folder: String) throws -> Int {
@@ -82,7 +85,7 @@ import Testing
             try await run(50)
             try await Task.sleep(for: .milliseconds(200))
             let (threads, sockets) = (try count("/proc/self/task"), try count("/proc/self/fd"))
-            try await run(200)
+            try await run(2000)
             try await Task.sleep(for: .milliseconds(200))
             #expect(try count("/proc/self/task") <= threads + 4)
             #expect(try count("/proc/self/fd") <= sockets + 2)
