@@ -53,10 +53,11 @@ check-surface: build-python build-kotlin ## check that all of the UDL is public 
 	$(PYTHON) conformance/surface/check.py
 
 .PHONY: soak
-soak: ## hunt for mixed-up replies in 10 million operations (OPERATIONS=..), and show what the process holds
+soak: build-python ## hunt for mixed-up replies in 10 million operations (OPERATIONS=..), and show what the process holds
 	@$(NEED) rust memcached openssl
 	HUNT_OPERATIONS=$(or $(OPERATIONS),10000000) cargo test --release -p cmemcache --test hunt -- --nocapture --test-threads=1
 	CHURN_ROUNDS=10000 cargo test --release -p cmemcache --test leaks -- --nocapture
+	HUNT_OPERATIONS=$$(($(or $(OPERATIONS),10000000) / 10)) $(PYTHON) -m pytest -s tests-python/test_hunt.py
 
 .PHONY: model
 model: ## run callers, leavers and faults in many orders under a checker (MODEL_SCHEDULES=10000 of each scene); part of test-rust

@@ -97,8 +97,9 @@ class Caller:
 
     def _failed(self, error: cmemcache.CacheError, is_store: bool) -> None:
         errors = list(error.errors.values()) if isinstance(error, cmemcache.BatchError) else [error]
-        tally["timeouts"] += len(errors)
-        wrong.extend(f"{one!r}" for one in errors if not isinstance(one, cmemcache.TimeoutError))
+        late = [one for one in errors if isinstance(one, cmemcache.TimeoutError)]
+        tally["timeouts"] += len(late)
+        wrong.extend(f"{one!r}" for one in errors if one not in late)
         if is_store:
             # The server may carry it out at any time: its keys are not used again.
             self._retired += 1
@@ -156,8 +157,8 @@ def main(address: str, protocol: str, operations: int) -> int:
         nonlocal is_handling
         if is_handling:
             return
-        is_handling = True
         try:
+            is_handling = True
             in_handler.operate()
             tally["alarms"] += 1
         finally:

@@ -9,6 +9,7 @@ mod options;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
+mod versions;
 
 use certificates::certificate;
 use cmemcache::{Client, Config, Exptime, Pem, TlsOptions};
