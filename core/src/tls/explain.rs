@@ -2,7 +2,9 @@
 
 use std::io;
 
-use rustls::{AlertDescription as Alert, CertificateError, Error};
+use rustls::{AlertDescription as Alert, CertificateError, Error, PeerIncompatible};
+
+const TOO_OLD: &str = "it speaks neither TLS 1.2 nor TLS 1.3";
 
 /// What a failed input or output has to do with TLS, as the end of a sentence that named the server; `None` when it has
 /// nothing to do with it. `has_certificate`: the client has one to show.
@@ -12,6 +14,7 @@ pub(crate) fn explain(fault: &io::Error, has_certificate: bool) -> Option<String
         Error::InvalidCertificate(fault) => certificate(fault),
         Error::AlertReceived(alert) => received(*alert, has_certificate),
         Error::InvalidMessage(_) => "it does not speak TLS".into(),
+        Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => TOO_OLD.into(),
         fault => fault.to_string(),
     })
 }
@@ -40,7 +43,7 @@ fn received(alert: Alert, has_certificate: bool) -> String {
         Alert::HandshakeFailure if !has_certificate => {
             "it refused the handshake: it may want a client certificate (see tls.certificate and tls.key)".into()
         }
-        Alert::ProtocolVersion => "it speaks neither TLS 1.2 nor TLS 1.3".into(),
+        Alert::ProtocolVersion => TOO_OLD.into(),
         Alert::UnknownCA
         | Alert::BadCertificate
         | Alert::CertificateExpired
