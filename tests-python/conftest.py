@@ -12,7 +12,7 @@ import cmemcache
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from servers import Listener, Memcached, listener, memcached
+from servers import PATIENT, Listener, Memcached, listener, memcached
 
 PROTOCOLS = ("meta", "classic")
 
@@ -81,7 +81,7 @@ def raising(server: Memcached, protocol: str) -> Iterator[cmemcache.Client]:
 @pytest.fixture
 def strings(server: Memcached, protocol: str) -> Iterator[cmemcache.StringClient]:
     """A quiet client of byte strings."""
-    with cmemcache.StringClient([server.address], protocol=protocol) as one:
+    with cmemcache.StringClient([server.address], protocol=protocol, **PATIENT) as one:
         yield one
 
 

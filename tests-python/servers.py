@@ -12,10 +12,23 @@ import time
 from collections.abc import Iterator
 
 
+#: Times of clients whose calls are expected to end well: a busy machine can stand still for a second.
+PATIENT = {"timeout": 20.0, "connect_timeout": 10.0}
+
+_reserved: list[socket.socket] = []
+
+
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port on which nobody listens, and that the system gives to nobody while this process lives.
+
+    It is bound and never listens: who connects is refused, and a server that asks to share it, as memcached does, may
+    listen, end and come back without another program having taken its place.
+    """
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("", 0))
+    _reserved.append(bound)
+    return int(bound.getsockname()[1])
 
 
 class Memcached:
@@ -38,7 +51,7 @@ class Memcached:
         self._await()
 
     def _await(self) -> None:
-        for _ in range(500):
+        for _ in range(3000):
             assert self._process is not None
             assert self._process.poll() is None, "memcached ended at once"
             with contextlib.suppress(OSError):

@@ -46,10 +46,10 @@ def single_error(caught: pytest.ExceptionInfo[cmemcache.CacheError]) -> cmemcach
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_port_where_nothing_listens_fails_quietly_and_at_once(name: str, make: MakeClient) -> None:
     call, expected = OPERATIONS[name]
-    client = make([f"127.0.0.1:{free_port()}"])
+    client = make([f"127.0.0.1:{free_port()}"], socket_timeout=10)
     began = time.monotonic()
     assert call(client) == expected
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -88,16 +88,17 @@ GARBAGE = [
 
 @pytest.mark.parametrize("garbage", GARBAGE, ids=lambda garbage: repr(garbage[:12]))
 def test_what_is_not_memcached_is_a_protocol_error_without_a_hang(garbage: bytes, protocol: str) -> None:
+    # An unfinished line may as well be the beginning of a reply: then the deadline ends the wait.
+    is_finished = garbage.endswith(b"\r\n") or len(garbage) > 10_000
+    timeout = 10 if is_finished else 1
     with listener(garbage) as other:
         began = time.monotonic()
-        with Client([other.address], protocol=protocol, errors="raise", socket_timeout=1) as client:
+        with Client([other.address], protocol=protocol, errors="raise", socket_timeout=timeout) as client:
             with pytest.raises(cmemcache.UnavailableError) as caught:
                 client.get("key")
-            # An unfinished line may as well be the beginning of a reply: then the deadline ends the wait.
             assert isinstance(caught.value, (cmemcache.ProtocolError, cmemcache.ServerError, cmemcache.TimeoutError))
-            if garbage.endswith(b"\r\n") or len(garbage) > 10_000:
-                assert not isinstance(caught.value, cmemcache.TimeoutError)
-        with Client([other.address], protocol=protocol, socket_timeout=1) as client:
+            assert not (is_finished and isinstance(caught.value, cmemcache.TimeoutError))
+        with Client([other.address], protocol=protocol, socket_timeout=timeout) as client:
             assert client.get("key") is None
             assert client.set("key", 1) == 0
             assert client.get_multi(["a", "b"]) == {}
@@ -109,7 +110,7 @@ def test_a_server_that_never_answers_ends_with_the_deadline(recorder: Listener, 
         began = time.monotonic()
         with pytest.raises(cmemcache.TimeoutError) as caught:
             client.get("key")
-        assert 0.25 < time.monotonic() - began < 1.5
+        assert 0.25 < time.monotonic() - began < 5
         assert isinstance(caught.value, TimeoutError)
         assert caught.value.server == recorder.address
         assert caught.value.phase is not None
@@ -129,7 +130,7 @@ def test_a_timeout_of_one_call_is_its_own(recorder: Listener, protocol: str) -> 
             began = time.monotonic()
             with pytest.raises(cmemcache.CacheError):
                 call()
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 5
         assert client.version(timeout=0.1)[0].error is not None
 
 
@@ -159,7 +160,7 @@ def test_a_killed_server_costs_misses_until_it_is_back(own_server: Memcached, pr
             assert client.get("key", "default") == "default"
             assert client.set("key", "lost") == 0
         own_server.start()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while not client.set("key", "after"):
             assert time.monotonic() < deadline, "the server is back and is not used"
             time.sleep(0.05)

@@ -19,7 +19,7 @@ import pytest
 
 import cmemcache
 from cmemcache import Client
-from servers import Memcached, memcached
+from servers import PATIENT, Memcached, memcached
 
 KEYS = [f"key:{number}" for number in range(50)]
 
@@ -171,7 +171,7 @@ def test_a_child_works_although_threads_of_the_parent_were_in_the_middle_of_call
             if child == 0:
                 status = 1
                 try:
-                    signal.alarm(20)
+                    signal.alarm(60)
                     for key in KEYS:
                         check_get(filled, key)
                     filled.set_servers([f"127.0.0.1:{filled.servers[0].address[1]}"])
@@ -214,8 +214,8 @@ def test_an_exception_from_a_signal_at_any_moment_leaves_the_next_call_right(fil
     strikes = 0
     former = signal.signal(signal.SIGALRM, interrupt)
     try:
-        end = time.monotonic() + 3
-        while time.monotonic() < end:
+        begun = time.monotonic()
+        while (took := time.monotonic() - begun) < 3 or (strikes <= 100 and took < 60):
             struck = False
             try:
                 # Once: it strikes in the work and never in what follows.
@@ -256,9 +256,9 @@ def test_a_signal_handler_may_use_the_client_in_the_middle_of_a_call(filled: Cli
     former = signal.signal(signal.SIGALRM, handler)
     signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
     try:
-        end = time.monotonic() + 2
+        begun = time.monotonic()
         number = 0
-        while time.monotonic() < end:
+        while (took := time.monotonic() - begun) < 2 or (calls <= 100 and took < 60):
             number += 1
             check_get(filled, KEYS[number % len(KEYS)])
             check_get_multi(filled, KEYS[:7])
@@ -297,7 +297,7 @@ while interrupts < 30:
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
     chance = random.Random(3)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while child.poll() is None and time.monotonic() < end:
         child.send_signal(signal.SIGINT)
         time.sleep(chance.uniform(0.005, 0.03))
@@ -328,7 +328,7 @@ def test_a_dropped_client_closes_its_connections(server: Memcached) -> None:
     clients.clear()
     gc.collect()
     assert gone() is None
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while connections() > with_none and time.monotonic() < deadline:
         time.sleep(0.01)
     assert connections() <= with_none
@@ -353,7 +353,7 @@ def test_two_clients_in_one_process_do_not_mix(server: Memcached, protocol: str)
     with (
         memcached() as other,
         Client([server.address], protocol=protocol) as one,
-        cmemcache.StringClient([other.address], protocol=protocol) as two,
+        cmemcache.StringClient([other.address], protocol=protocol, **PATIENT) as two,
     ):
         one.set("key", "one")
         two.set("key", "two")

@@ -17,7 +17,7 @@ import pytest
 
 import cmemcache
 from cmemcache import _base, _errors
-from servers import Memcached
+from servers import PATIENT, Memcached
 from vectors import ROOT, bytes_of, each_vector, same, value_of, vectors
 
 #: The class of each kind of error.
@@ -67,7 +67,7 @@ def test_legal_keys_hold_values_and_every_operation_refuses_the_others(server: M
     def run(case: dict[str, Any]) -> None:
         options = {"key_prefix": case.get("prefix", ""), "binary_keys": case.get("binary", False)}
         key = bytes_of(case["key"])
-        with cmemcache.StringClient([server.address], errors="raise", protocol="meta", **options) as client:
+        with cmemcache.StringClient([server.address], errors="raise", protocol="meta", **PATIENT, **options) as client:
             if "error" not in case:
                 assert client.set(key, b"held")
                 assert client.get(key) == b"held"
@@ -203,7 +203,7 @@ def test_signed_values_are_as_the_vectors_say(server: Memcached) -> None:
                     assert all(word in str(caught.value) for word in (repr(key), "signing_key", "delete it"))
                 return
             value = client.get(key)
-            with cmemcache.StringClient([server.address]) as plain:
+            with cmemcache.StringClient([server.address], **PATIENT) as plain:
                 plain.set(key, bytes_of(case["value"]), flags=case["value_flags"])
             with cmemcache.Client([server.address]) as unsigned:
                 assert same(value, unsigned.get(key))

@@ -143,7 +143,7 @@ def test_restarting_within_a_call_blacks_the_server_out(own_server: Memcached, p
         theirs.get("key")
         ours.get("key")
         own_server.start()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 20
         while not ours.set("key", "value"):
             assert time.monotonic() < deadline
             time.sleep(0.05)

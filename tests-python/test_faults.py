@@ -10,6 +10,7 @@ import pytest
 
 import cmemcache
 from cmemcache.testing import Fault, Server
+from servers import PATIENT
 
 Ready = tuple[Server, cmemcache.StringClient]
 
@@ -19,7 +20,7 @@ def ready_server(protocol: str) -> Iterator[Ready]:
     with (
         Server() as server,
         cmemcache.StringClient(
-            [server.address], protocol=protocol, errors="raise", timeout=10, connect_timeout=5
+            [server.address], protocol=protocol, errors="raise", failure_limit=1000, **PATIENT
         ) as client,
     ):
         fill(client)
@@ -144,7 +145,7 @@ def test_a_server_that_falls_silent_costs_no_more_than_the_deadline(ready: Ready
     began = time.monotonic()
     with pytest.raises(cmemcache.TimeoutError):
         client.set("k", b"x", timeout=0.1)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 5
 
 
 def test_a_half_closed_connection_is_replaced(ready: Ready) -> None:

@@ -14,9 +14,12 @@ CacheError: Any = generated.CacheError
 StoreOutcome: Any = generated.StoreOutcome
 
 
+PATIENT = {"key_prefix": b"", "timeout_ms": 20_000, "connect_timeout_ms": 10_000}
+
+
 def connect(*addresses: str, **options: Any) -> Any:
     servers = [generated.ServerSpec(address=address) for address in addresses]
-    return generated.StringClient(servers, generated.ClientOptions(**{"key_prefix": b"", **options}))
+    return generated.StringClient(servers, generated.ClientOptions(**{**PATIENT, **options}))
 
 
 @pytest.fixture
@@ -112,7 +115,7 @@ def test_both_doors_lead_to_one_client(typed: Any) -> None:
 
     typed.set(b"key", b"value", 3)
     assert _packed.read(typed.handle(), _packed.GET_HEAD, "key", None) == (b"value", 3, 0)
-    other = typed.with_timeout(500)
+    other = typed.with_timeout(5000)
     assert other.get(b"key").value == b"value"
     assert typed.metrics()[0].hits == 2
     typed.shutdown()

@@ -12,11 +12,12 @@ import pytest
 
 import cmemcache
 from cmemcache import Failover, Placement, ServerState, StringClient, WireProtocol
-from servers import Memcached, free_port, listener
+from servers import PATIENT, Memcached, free_port, listener
 
 
-def failing(address: str, protocol: str = "meta") -> StringClient:
-    return StringClient([address], errors="raise", protocol=protocol, timeout=0.3, failover="fail_fast")
+def failing(address: str, protocol: str = "meta", timeout: float = 20) -> StringClient:
+    options = {**PATIENT, "timeout": timeout}
+    return StringClient([address], errors="raise", protocol=protocol, failover="fail_fast", **options)
 
 
 @contextlib.contextmanager
@@ -39,7 +40,7 @@ def test_failures_are_counted_by_kind(server: Memcached) -> None:
         with pytest.raises(cmemcache.ServerDownError):
             refused.get("k")
         assert refused.metrics()[0].connect_errors == 1
-    with listener() as silent, failing(silent.address) as waiting:
+    with listener() as silent, failing(silent.address, timeout=0.5) as waiting:
         with pytest.raises(cmemcache.TimeoutError):
             waiting.get("k")
         assert waiting.metrics()[0].timeouts == 1
@@ -60,15 +61,15 @@ def test_failures_are_counted_by_kind(server: Memcached) -> None:
 
 
 def test_a_server_marked_dead_tells_for_how_long(server: Memcached) -> None:
-    with StringClient([server.address], dead_retry=60) as client:
+    with StringClient([server.address], dead_retry=60, **PATIENT) as client:
         client.servers[0].mark_dead("a test")
         metrics = client.metrics()[0]
         assert metrics.state is ServerState.DOWN
-        assert 50_000 < metrics.down_for_ms <= 60_000
+        assert 30_000 < metrics.down_for_ms <= 60_000
 
 
 def test_metadata_tells_what_the_server_knows(server: Memcached) -> None:
-    with StringClient([server.address]) as client:
+    with StringClient([server.address], **PATIENT) as client:
         client.set("k", "value", 100)
         fresh = client.metadata("k")
         assert fresh is not None
@@ -103,9 +104,8 @@ def test_every_choice_of_every_option_works(servers: list[Memcached]) -> None:
             placement=placement,
             failover=failover,
             spin=spin,
-            connect_timeout=5,
-            timeout=10,
             errors="raise",
+            **PATIENT,
         ) as client:
             value = f"{protocol} {placement} {failover} {spin}".encode()
             assert client.set("k", value)

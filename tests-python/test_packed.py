@@ -13,7 +13,7 @@ import pytest
 import cmemcache
 from cmemcache import Client, InvalidArgumentError, _native, _packed
 from cmemcache._keys import KeyRules, Requests
-from servers import Memcached
+from servers import PATIENT, Memcached
 from vectors import each_vector
 
 REQUESTS = Requests(KeyRules())
@@ -61,7 +61,7 @@ def test_binary_keys_of_a_batch_stand_behind_their_lengths() -> None:
 
 
 def test_a_newline_in_a_key_never_makes_two_of_one(server: Memcached) -> None:
-    with cmemcache.StringClient([server.address]) as client:
+    with cmemcache.StringClient([server.address], **PATIENT) as client:
         client.set_multi({"a": b"1", "b": b"2"})
         for keys in (["a\nb"], ["a\nb", "c"], ["a", "b\n"], ["\n"], ["a", "b", b"a\n"]):
             with pytest.raises(cmemcache.KeyCharacterError):

@@ -10,13 +10,13 @@ import pytest
 
 import cmemcache
 from cmemcache import Item, StringClient
-from servers import Memcached, memcached
+from servers import PATIENT, Memcached, memcached
 
 
 @pytest.fixture
 def loud(server: Memcached, protocol: str) -> Iterator[StringClient]:
     """A client that raises."""
-    with StringClient([server.address], protocol=protocol, errors="raise") as one:
+    with StringClient([server.address], protocol=protocol, errors="raise", **PATIENT) as one:
         yield one
 
 
@@ -179,7 +179,7 @@ def test_expiry_times_are_cut_to_what_memcached_can_express(strings: StringClien
 
 
 def test_metadata_tells_of_an_item_without_reading_it(server: Memcached) -> None:
-    with StringClient([server.address], protocol="meta") as strings:
+    with StringClient([server.address], protocol="meta", **PATIENT) as strings:
         strings.set("key", "value", 100)
         one = strings.metadata("key")
         assert one is not None
@@ -198,13 +198,13 @@ def test_metadata_tells_of_an_item_without_reading_it(server: Memcached) -> None
         assert strings.metadata("missing") is None
         with pytest.raises(cmemcache.KeyTypeError):
             strings.metadata((1, "key"))  # type: ignore[arg-type]
-    with StringClient([server.address], protocol="classic") as strings, pytest.raises(cmemcache.UnsupportedError):
+    with StringClient([server.address], protocol="classic", **PATIENT) as strings, pytest.raises(cmemcache.UnsupportedError):
         strings.metadata("key")
 
 
 def test_servers_are_asked_for_version_stats_and_verbosity(servers: list[Memcached], protocol: str) -> None:
     addresses = [one.address for one in servers]
-    with StringClient([*addresses, "127.0.0.1:1"], protocol=protocol) as strings:
+    with StringClient([*addresses, "127.0.0.1:1"], protocol=protocol, **PATIENT) as strings:
         versions = strings.version()
         assert [one.server for one in versions] == [*addresses, "127.0.0.1:1"]
         assert all(one.reply and one.reply[0].isdecimal() and one.error is None for one in versions[:3])
@@ -250,7 +250,7 @@ def test_metrics_count_what_was_done(strings: StringClient) -> None:
 
 
 def test_binary_keys_are_any_bytes(server: Memcached) -> None:
-    with StringClient([server.address], protocol="meta", binary_keys=True) as strings:
+    with StringClient([server.address], protocol="meta", binary_keys=True, **PATIENT) as strings:
         keys = [b"\0\r\n ", bytes(range(186)), "a b"]
         assert strings.set_multi(dict.fromkeys(keys, b"value")) == []
         assert strings.get_multi(keys) == dict.fromkeys(keys, b"value")
@@ -260,7 +260,7 @@ def test_binary_keys_are_any_bytes(server: Memcached) -> None:
 
 
 def test_a_key_prefix_of_the_client_is_in_front_of_every_key(server: Memcached, protocol: str) -> None:
-    with StringClient([server.address], protocol=protocol, key_prefix="app:") as strings:
+    with StringClient([server.address], protocol=protocol, key_prefix="app:", **PATIENT) as strings:
         strings.set("key", "value")
         assert server.raw("app:key") == (b"value", 0)
         assert strings.get_multi(["key"]) == {"key": b"value"}
@@ -274,7 +274,7 @@ def test_a_set_without_servers_fails_without_raising(protocol: str) -> None:
         assert strings.get("key") is None
         assert strings.get_multi(["key"]) == {}
         assert strings.version() == []
-    with StringClient(protocol=protocol) as strings, memcached() as server:
+    with StringClient(protocol=protocol, **PATIENT) as strings, memcached() as server:
         strings.set_servers([server.address])
         assert strings.set("key", "value") is True
 
@@ -287,12 +287,12 @@ def test_set_servers_refuses_what_is_no_list_of_servers(strings: StringClient, s
 
 
 def test_the_value_limit_is_the_clients(server: Memcached, protocol: str) -> None:
-    with StringClient([server.address], protocol=protocol, max_value_size=5) as strings:
+    with StringClient([server.address], protocol=protocol, max_value_size=5, **PATIENT) as strings:
         assert strings.set("key", "12345") is True
         assert strings.set("key", "123456") is False
         assert strings.set_multi({"key": "123456", "other": "1"}) == ["key"]
         assert strings.get_multi(["key", "other"]) == {"key": b"12345", "other": b"1"}
-    with StringClient([server.address], protocol=protocol, max_value_size=5, errors="raise") as strings:
+    with StringClient([server.address], protocol=protocol, max_value_size=5, errors="raise", **PATIENT) as strings:
         with pytest.raises(cmemcache.ValueTooLargeError, match="5"):
             strings.set("key", "123456")
         with pytest.raises(cmemcache.BatchError) as caught:

@@ -12,7 +12,7 @@ import pytest
 
 import cmemcache
 from cmemcache import Pem, StringClient, TlsOptions
-from servers import Memcached
+from servers import PATIENT, Memcached
 
 ROOT = Path(__file__).parent.parent
 
@@ -51,7 +51,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memcached]:
 
 
 def client(server: Memcached, **options: object) -> StringClient:
-    return StringClient([server.address], errors="raise", timeout=10, connect_timeout=5, **options)  # type: ignore[arg-type]
+    return StringClient([server.address], errors="raise", **PATIENT, **options)  # type: ignore[arg-type]
 
 
 def test_values_travel_over_tls(secured: Memcached, certificates: Path) -> None:

@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use cmemcache::{Client, Config, Exptime};
-use support::{client, config, configs, Holdings, Memcached};
+use support::{client, config, configs, eventually, Holdings, Memcached, Port, SLACK};
 
 fn exercise(client: &Client, value: &[u8]) {
     for key in ["a", "b", "c"] {
@@ -45,20 +45,26 @@ fn clients_and_operations_leave_nothing_behind() {
     // The kernel makes the connections, and nobody ever accepts them.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = listener.local_addr().unwrap().to_string();
-    let dead = Memcached::start().address();
+    let port = Port::reserve();
+    let dead = port.address();
     churn(&server, &silent, &dead, 200);
     let connections = server.stat("curr_connections");
-    let before = Holdings::now();
     // Each round makes a client and drops it. `make soak` makes 10 000.
     let rounds = std::env::var("CHURN_ROUNDS").map_or(1000, |number| number.parse().expect("CHURN_ROUNDS is a number"));
-    churn(&server, &silent, &dead, rounds);
-    let mut after = Holdings::now();
-    support::eventually(Duration::from_secs(5), || {
-        after = Holdings::now();
-        after.descriptors <= before.descriptors && after.threads <= before.threads
-    });
-    println!("before: {before}; after {rounds} rounds: {after}");
-    // A single kilobyte that each client forgot would show.
-    assert!(after.memory <= before.memory + 1500, "{before:?} {after:?}");
-    support::eventually(Duration::from_secs(5), || server.stat("curr_connections") <= connections);
+    // How much the allocator keeps for threads that have ended depends on how many there were at a time, so that it may take
+    // more once or twice; what is forgotten is forgotten every time.
+    let grows = |_: &u32| {
+        let before = Holdings::now();
+        churn(&server, &silent, &dead, rounds);
+        let mut after = Holdings::now();
+        eventually(SLACK, || {
+            after = Holdings::now();
+            after.descriptors <= before.descriptors && after.threads <= before.threads
+        });
+        println!("before: {before}; after {rounds} rounds: {after}");
+        // A single kilobyte that each client forgot would show.
+        after.memory > before.memory + 1500
+    };
+    assert!((0..4).take_while(grows).count() < 4, "it grows every time");
+    eventually(SLACK, || server.stat("curr_connections") <= connections);
 }

@@ -77,9 +77,9 @@ mod tests {
     #[test]
     fn an_address_that_does_not_answer_leaves_time_for_the_next() {
         let (hole, peer) = (Blackhole::start(), Peer::answering(Asked::echo));
-        let client = client_of(&[&hole.address(), &peer.address()], Duration::from_secs(1));
+        let client = client_of(&[&hole.address(), &peer.address()], Duration::from_secs(4));
         let begun = std::time::Instant::now();
         assert_eq!(client.get("k").unwrap().unwrap().value, "k");
-        assert!((450..1000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() >= Duration::from_millis(1900), "half of it, {:?}", begun.elapsed());
     }
 }

@@ -1,21 +1,24 @@
 //! Faults before the first request: no connection, or no greeting.
 
-use std::net::TcpListener;
 use std::time::Instant;
 
-use cmemcache::{Config, ErrorKind, Phase, ServerState, WireProtocol};
+use cmemcache::{Client, Config, ErrorKind, Phase, ServerState, WireProtocol};
 
-use crate::support::{client, config, failure, state, within, Blackhole, Memcached, Peer, SLACK};
+use crate::support::{client, config, eventually, failure, state, within, Blackhole, Memcached, Peer, Port, SLACK};
 use crate::{get_fails, millis, set, single, text};
 
-/// An address at which nobody listens.
-fn nobody() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+/// The server is left alone, until it is due for a probe: which a machine that is busy comes to sooner than to the next call.
+fn is_left_alone(client: &Client) {
+    eventually(SLACK, || {
+        let error = client.get("k").unwrap_err();
+        error.kind() == ErrorKind::ServerDown && error.message().contains("is down, to be probed again in")
+    });
 }
 
 #[test]
 fn a_refused_connection_fails_fast_names_the_server_and_puts_it_down() {
-    let address = nobody();
+    let port = Port::reserve();
+    let address = port.address();
     let client = client(config(&address));
     let begun = Instant::now();
     let error = failure(client.get("k"), ErrorKind::ServerDown);
@@ -24,8 +27,7 @@ fn a_refused_connection_fails_fast_names_the_server_and_puts_it_down() {
     assert!(error.message().starts_with(&format!("cannot connect to {address}: ")), "{error}");
     assert!(!error.is_outcome_unknown());
     assert_eq!(state(&client), ServerState::Down);
-    let error = failure(client.get("k"), ErrorKind::ServerDown);
-    assert!(error.message().contains("is down, to be probed again in"), "{error}");
+    is_left_alone(&client);
 }
 
 #[test]
@@ -48,9 +50,7 @@ fn a_blackhole_costs_the_connect_timeout() {
     assert_eq!(error.message(), format!("timed out connecting to {address} after 150 ms"));
     assert!(!error.is_outcome_unknown());
     assert_eq!(state(&client), ServerState::Down);
-    let begun = Instant::now();
-    failure(client.get("k"), ErrorKind::ServerDown);
-    assert!(begun.elapsed() < millis(50), "the next call does not wait again");
+    is_left_alone(&client);
 }
 
 #[test]
@@ -64,9 +64,9 @@ fn connecting_never_takes_longer_than_the_call_may() {
 #[test]
 fn a_server_that_accepts_and_never_greets_costs_the_connect_timeout() {
     let peer = Peer::start(|session| session.silence());
-    let client = client(Config { connect_timeout: millis(150), ..config(&peer.address()) });
+    let client = client(Config { connect_timeout: millis(1000), ..config(&peer.address()) });
     let caller = client.clone();
-    let error = failure(within(millis(150) + SLACK, move || caller.get("k")), ErrorKind::Timeout);
+    let error = failure(within(millis(1000) + SLACK, move || caller.get("k")), ErrorKind::Timeout);
     assert_eq!(error.phase(), Some(Phase::Handshake));
     assert!(!error.is_outcome_unknown(), "only the greeting had left");
     crate::support::eventually(millis(5000), || peer.open() == 0);
@@ -83,8 +83,8 @@ fn a_greeting_that_stops_half_way_costs_the_connect_timeout() {
             session.send(probe.as_bytes())?;
             session.silence()
         });
-        let client = client(Config { connect_timeout: millis(100), ..config(&peer.address()) });
-        let error = failure(within(millis(100) + SLACK, move || client.get("k")), ErrorKind::Timeout);
+        let client = client(Config { connect_timeout: millis(1000), ..config(&peer.address()) });
+        let error = failure(within(millis(1000) + SLACK, move || client.get("k")), ErrorKind::Timeout);
         assert_eq!(error.phase(), Some(Phase::Handshake));
     }
 }

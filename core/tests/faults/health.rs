@@ -27,9 +27,9 @@ fn moody() -> (Peer, Arc<AtomicBool>) {
 #[test]
 fn a_timeout_makes_suspect_and_only_several_in_a_row_put_down() {
     let (peer, answers) = moody();
-    let client = client(Config { timeout: millis(60), connect_timeout: millis(1000), ..config(&peer.address()) });
+    let client = client(Config { timeout: millis(700), ..config(&peer.address()) });
     let patient = client.with_timeout(Duration::from_secs(10)).unwrap();
-    for _ in 0..3 {
+    for _ in 0..2 {
         answers.store(false, SeqCst);
         for _ in 0..2 {
             failure(client.get("k"), ErrorKind::Timeout);
@@ -44,22 +44,24 @@ fn a_timeout_makes_suspect_and_only_several_in_a_row_put_down() {
         failure(client.get("k"), ErrorKind::Timeout);
     }
     assert_eq!(state(&client), ServerState::Down);
-    failure(client.get("k"), ErrorKind::ServerDown);
+    // A busy machine may come to the next call when a probe is due.
+    eventually(SLACK, || client.get("k").unwrap_err().kind() == ErrorKind::ServerDown);
     answers.store(true, SeqCst);
-    let took = eventually(Duration::from_secs(2), || patient.get("k").is_ok());
-    assert!(took < Duration::from_secs(1), "it serves again within one probe: {took:?}");
+    let before = peer.accepted();
+    eventually(SLACK, || patient.get("k").is_ok());
+    assert_eq!(peer.accepted(), before + 1, "it serves again with the first probe");
 }
 
 /// A caller in a hurry learns nothing about the server.
 #[test]
 fn a_short_deadline_while_connecting_does_not_put_a_server_down() {
     let peer = Peer::start(|session| {
-        session.pause(millis(80));
+        session.pause(millis(1500));
         session.greet_meta()?;
         session.serve(&Asked::echo)
     });
     let client = client(config(&peer.address()));
-    let hasty = client.with_timeout(millis(10)).unwrap();
+    let hasty = client.with_timeout(millis(500)).unwrap();
     let error = failure(hasty.get("k"), ErrorKind::Timeout);
     assert_eq!(error.phase(), Some(Phase::Handshake));
     assert_eq!(state(&client), ServerState::Suspect);
@@ -80,8 +82,9 @@ fn a_server_that_was_killed_and_restarted_serves_again_within_a_second() {
             std::thread::sleep(millis(1));
         }
         server.revive();
-        let took = eventually(Duration::from_secs(3), || client.get("k").is_ok());
-        assert!(took < Duration::from_secs(1), "{took:?} after {gone} ms");
+        let wait = client.metrics()[0].down_for_ms;
+        assert!(wait < 1000, "after {gone} ms it would be asked in {wait} ms");
+        eventually(SLACK, || client.get("k").is_ok());
         assert_eq!(state(&client), ServerState::Up);
     }
 }
@@ -90,7 +93,7 @@ fn a_server_that_was_killed_and_restarted_serves_again_within_a_second() {
 fn a_silent_server_is_probed_ever_more_rarely_by_one_caller_while_nobody_else_waits() {
     let peer = Peer::start(|session| session.silence());
     let options =
-        Config { timeout: millis(200), connect_timeout: millis(50), dead_retry: millis(600), ..config(&peer.address()) };
+        Config { timeout: millis(2000), connect_timeout: millis(200), dead_retry: millis(600), ..config(&peer.address()) };
     let client = client(options);
     failure(client.get("k"), ErrorKind::Timeout);
     let begun = Instant::now();
@@ -99,7 +102,7 @@ fn a_silent_server_is_probed_ever_more_rarely_by_one_caller_while_nobody_else_wa
             .map(|_| {
                 scope.spawn(|| {
                     let mut waited = 0;
-                    while begun.elapsed() < millis(2000) {
+                    while begun.elapsed() < millis(4000) {
                         let error = client.get("k").unwrap_err();
                         waited += u32::from(error.kind() == ErrorKind::Timeout);
                         std::thread::sleep(millis(2));
@@ -110,9 +113,10 @@ fn a_silent_server_is_probed_ever_more_rarely_by_one_caller_while_nobody_else_wa
             .collect();
         callers.into_iter().map(|caller| caller.join().unwrap()).sum::<u32>()
     });
-    // Probes follow after 190-250, 375-500 and then 450-600 ms, each 50 ms long: three or four of them in two seconds.
-    assert!((2..=5).contains(&waited), "{waited} probes");
-    eventually(SLACK, || peer.accepted() == 1 + waited as usize);
+    // Probes follow after 187-250, 375-500 and then 450-600 ms, each 200 ms long: five or six in four seconds, and one that
+    // is just begun when they are over. They are fewer when the machine is too busy for the callers.
+    assert!((2..=7).contains(&waited), "{waited} probes");
+    assert!(peer.accepted() <= 1 + waited as usize, "{} connections and {waited} probes", peer.accepted());
 }
 
 #[test]
@@ -208,8 +212,8 @@ fn rehash_after_a_connect_timeout_reaches_the_next_server() {
     let (hole, server) = (Blackhole::start(), Memcached::start());
     let options = Config {
         failover: Failover::Rehash,
-        timeout: Duration::from_secs(2),
-        connect_timeout: millis(150),
+        timeout: Duration::from_secs(10),
+        connect_timeout: millis(1000),
         ..configs([hole.address(), server.address()])
     };
     let wanted = of_first(&options)[..10].to_vec();
@@ -217,7 +221,7 @@ fn rehash_after_a_connect_timeout_reaches_the_next_server() {
         let client = client(options.clone());
         let all = wanted.clone();
         let caller = client.clone();
-        let outcomes = within(millis(300) + SLACK, move || {
+        let outcomes = within(millis(2000) + SLACK, move || {
             if batch {
                 caller.get_multi(&all).unwrap()
             } else {
@@ -233,10 +237,9 @@ fn rehash_after_a_connect_timeout_reaches_the_next_server() {
 #[test]
 fn a_deadline_that_ends_with_the_first_server_tells_of_that_server() {
     let (hole, server) = (Blackhole::start(), Memcached::start());
-    let options = configs([hole.address(), server.address()]);
-    let options = Config { failover: Failover::Rehash, timeout: millis(100), connect_timeout: millis(5000), ..options };
+    let options = Config { failover: Failover::Rehash, ..configs([hole.address(), server.address()]) };
     let key = of_first(&options).remove(0);
-    let client = client(options);
+    let client = client(Config { timeout: millis(100), ..options });
     let mut errors = vec![client.get(&key).unwrap_err()];
     errors.extend(client.get_multi(&[&key, &key]).unwrap().into_iter().map(cmemcache::Result::unwrap_err));
     for error in errors {
@@ -251,12 +254,12 @@ fn rehash_repeats_no_request_that_had_left() {
     let (peer, other) = (Peer::meta(|session| session.silence()), Memcached::start());
     let options = configs([peer.address(), other.address()]);
     let all = of_first(&options);
-    let client = client(Config { failover: Failover::Rehash, timeout: millis(300), ..options });
+    let client = client(Config { failover: Failover::Rehash, timeout: millis(1500), ..options });
     let failed: Vec<_> = all.iter().filter_map(|key| set(&client, key, "x").err()).collect();
-    let timeouts = failed.iter().filter(|error| error.kind() == ErrorKind::Timeout).count();
-    assert_eq!((timeouts, failed.len()), (3, 3), "three in a row put it down, and the rest goes elsewhere: {failed:?}");
-    assert!(failed.iter().all(cmemcache::Error::is_outcome_unknown));
-    assert_eq!(other.stat("cmd_set"), all.len() as u64 - 3);
+    // Three in a row put it down, and the rest goes elsewhere; unless so much time passes that it is probed.
+    assert!((3..all.len() / 2).contains(&failed.len()), "{} of {}: {failed:?}", failed.len(), all.len());
+    assert!(failed.iter().all(|error| error.kind() == ErrorKind::Timeout && error.is_outcome_unknown()), "{failed:?}");
+    assert_eq!(other.stat("cmd_set"), (all.len() - failed.len()) as u64);
 }
 
 /// Time for which a queue was full says nothing about what had left of a request that waited in it.
@@ -266,16 +269,18 @@ fn rehash_repeats_no_request_that_left_with_another_callers() {
     let options = configs([peer.address(), other.address()]);
     let options = Config { failover: Failover::Rehash, max_connections: 1, failure_limit: 1000, ..options };
     let all = of_first(&options);
-    let client = client(Config { timeout: millis(150), ..options });
-    let failed: usize = std::thread::scope(|scope| {
-        let callers: Vec<_> = all.iter().map(|key| scope.spawn(|| set(&client, key, "x").is_err())).collect();
-        callers.into_iter().map(|caller| usize::from(caller.join().unwrap())).sum()
+    let client = client(Config { timeout: millis(500), ..options });
+    let stored: Vec<bool> = std::thread::scope(|scope| {
+        let callers: Vec<_> = all.iter().map(|key| scope.spawn(|| set(&client, key, "x").is_ok())).collect();
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
     });
     let asked = peer.received();
-    let stored = other.stat("cmd_set") as usize;
-    assert_eq!(failed + stored, all.len());
     let sent: Vec<_> = all.iter().filter(|key| String::from_utf8_lossy(&asked).contains(&format!("ms {key} "))).collect();
+    assert!(!sent.is_empty());
     let direct = crate::client(config(&other.address()));
+    for (key, stored) in all.iter().zip(stored) {
+        assert!(!stored || direct.get(key).unwrap().is_some(), "{key} was stored nowhere");
+    }
     let twice: Vec<_> = sent.into_iter().filter(|key| direct.get(key).unwrap().is_some()).collect();
     assert!(twice.is_empty(), "sent to both: {twice:?}");
 }

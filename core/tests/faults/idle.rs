@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cmemcache::{Client, Config, ErrorKind, Exptime, StoreOutcome, WireProtocol};
 
-use crate::support::{client, config, eventually, failure, Asked, Memcached, Peer};
+use crate::support::{client, config, eventually, failure, Asked, Memcached, Peer, SLACK};
 use crate::{millis, set, single, text};
 
 /// A peer whose first connection answers one request and then does something.
@@ -23,6 +23,8 @@ fn after_one(then: impl Fn(&mut crate::support::Session) -> std::io::Result<()> 
 fn survives(peer: &Peer) {
     let client = single(peer);
     assert_eq!(text(&client, "first"), "first");
+    // It has happened, and the system has had time to tell.
+    eventually(SLACK, || peer.open() == 0 || peer.silent() == 1);
     std::thread::sleep(millis(50));
     assert_eq!(set(&client, "second", "x").unwrap(), StoreOutcome::Stored);
     assert_eq!(text(&client, "third"), "third");
@@ -63,7 +65,9 @@ fn a_memcached_that_closes_idle_connections_is_never_noticed() {
     let server = Memcached::with(&["-o", "idle_timeout=1"]);
     let client = client(config(&server.address()));
     set(&client, "k", "1").unwrap();
-    eventually(Duration::from_secs(20), || server.stat("idle_kicks") >= 1);
+    let before = server.stat("curr_connections");
+    eventually(Duration::from_secs(60), || server.stat("idle_kicks") >= 1 && server.stat("curr_connections") < before);
+    std::thread::sleep(millis(50));
     assert_eq!(set(&client, "k", "2").unwrap(), StoreOutcome::Stored);
     assert_eq!(client.metrics()[0].connects, 2);
 }
@@ -102,7 +106,7 @@ fn a_restart_closes_all_idle_connections_at_once() {
             })
         })
         .collect();
-    std::thread::sleep(millis(100));
+    eventually(SLACK, || client.metrics()[0].connections == 8);
     server.thaw();
     for caller in callers {
         caller.join().unwrap().unwrap();

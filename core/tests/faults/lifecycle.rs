@@ -1,64 +1,70 @@
 //! Changes of a client while its calls are under way.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::Duration;
+use std::sync::Arc;
 
 use cmemcache::{Client, Config, ErrorKind, ServerSpec};
 
-use crate::support::{client, config, failure, keys, Memcached, Peer, SLACK};
+use crate::support::{client, config, eventually, failure, keys, Memcached, Peer, SLACK};
 use crate::{millis, set, single, text};
 
-/// A peer that takes its time with every request.
-fn slow() -> Peer {
-    Peer::meta(|session| loop {
+/// A peer that answers nothing before it may.
+fn slow() -> (Peer, Arc<AtomicBool>) {
+    let answers = Arc::new(AtomicBool::new(false));
+    let own = answers.clone();
+    let peer = Peer::meta(move |session| loop {
         let asked = session.ask()?;
-        session.pause(millis(200));
+        session.wait_for(|| own.load(SeqCst))?;
         session.send(&asked.echo())?;
-    })
+    });
+    (peer, answers)
 }
 
+type Call = std::thread::JoinHandle<cmemcache::Result<Option<cmemcache::Item>>>;
+
 /// Calls of several threads, of which one is on the wire and the others wait for its connection.
-fn under_way(client: &Client) -> Vec<std::thread::JoinHandle<cmemcache::Result<Option<cmemcache::Item>>>> {
-    let calls = (0..4)
-        .map(|n| {
-            std::thread::spawn({
-                let client = client.clone();
-                move || client.get(format!("k{n}"))
-            })
-        })
-        .collect();
-    crate::support::eventually(SLACK, || client.metrics()[0].in_flight == 4);
+fn under_way(client: &Client, peer: &Peer) -> Vec<Call> {
+    let call = |number: u32| {
+        let client = client.clone();
+        std::thread::spawn(move || client.get(format!("k{number}")))
+    };
+    let mut calls = vec![call(0)];
+    peer.has_heard("mg k0 ");
+    calls.extend((1..4).map(call));
+    eventually(SLACK, || client.metrics()[0].in_flight == 4);
     std::thread::sleep(millis(50));
     calls
 }
 
 #[test]
 fn calls_under_way_end_normally_when_their_server_is_replaced() {
-    let (peer, server) = (slow(), Memcached::start());
+    let ((peer, answers), server) = (slow(), Memcached::start());
     let client = single(&peer);
-    let calls = under_way(&client);
+    let calls = under_way(&client, &peer);
     client.set_servers(vec![ServerSpec::parse(&server.address(), 1).unwrap()]).unwrap();
     assert_eq!(set(&client, "k", "x").unwrap(), cmemcache::StoreOutcome::Stored);
+    answers.store(true, SeqCst);
     for (number, call) in calls.into_iter().enumerate() {
         assert_eq!(call.join().unwrap().unwrap().unwrap().value, format!("k{number}"));
     }
-    crate::support::eventually(Duration::from_secs(5), || peer.open() == 0);
+    eventually(SLACK, || peer.open() == 0);
 }
 
 #[test]
 fn shutting_down_lets_the_call_on_the_wire_end_and_tells_those_that_wait() {
-    let peer = slow();
+    let (peer, answers) = slow();
     let client = single(&peer);
-    let calls = under_way(&client);
+    let calls = under_way(&client, &peer);
     client.shutdown();
     failure(client.get("k"), ErrorKind::Closed);
+    answers.store(true, SeqCst);
     let outcomes: Vec<_> = calls.into_iter().map(|call| call.join().unwrap()).collect();
     let (served, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
     assert_eq!((served.len(), refused.len()), (1, 3));
     for outcome in refused {
         failure(outcome, ErrorKind::Closed);
     }
-    crate::support::eventually(Duration::from_secs(5), || peer.open() == 0);
+    eventually(SLACK, || peer.open() == 0);
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn an_end_within_a_reply_is_an_error_and_neither_a_miss_nor_part_of_a_value() {
 fn a_reset_within_a_request_says_that_the_outcome_is_unknown() {
     let peer = Peer::meta(|session| {
         session.limit_buffers(4096)?;
-        session.pause(millis(50));
+        session.receive()?;
         session.reset()
     });
     let client = client(Config { max_value_size: 0, ..config(&peer.address()) });
@@ -158,7 +158,7 @@ fn a_reply_that_comes_again_later_is_seen_before_the_connection_is_used() {
         let asked = session.ask()?;
         session.send(b"STORED\r\n")?;
         if session.number == 0 {
-            session.pause(millis(20));
+            session.pause(millis(100));
             session.send(b"STORED\r\n")?;
             session.silence()?;
         }
@@ -167,7 +167,8 @@ fn a_reply_that_comes_again_later_is_seen_before_the_connection_is_used() {
     });
     let client = single(&peer);
     assert_eq!(set(&client, "a", "x").unwrap(), StoreOutcome::Stored);
-    std::thread::sleep(millis(100));
+    eventually(SLACK, || peer.silent() == 1);
+    std::thread::sleep(millis(50));
     assert_eq!(set(&client, "b", "x").unwrap(), StoreOutcome::Stored, "on a connection of its own");
     assert_eq!(client.add("c", "x", 0, cmemcache::Exptime::Never).unwrap(), StoreOutcome::NotStored);
     assert_eq!(peer.accepted(), 2);

@@ -1,11 +1,12 @@
 //! Deadlines: the whole call ends in time, whatever keeps it busy.
 
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cmemcache::{Client, Config, Create, ErrorKind, Exptime, Phase, Spin, WireProtocol};
 
-use crate::support::{client, config, failure, within, Asked, Blackhole, Memcached, Peer, SLACK};
+use crate::support::{client, config, eventually, failure, within, Asked, Blackhole, Memcached, Peer, SLACK};
 use crate::{millis, single, text};
 
 #[test]
@@ -19,8 +20,8 @@ fn a_value_that_never_ends_keeps_no_call_beyond_its_deadline() {
             session.send(&zeros)?;
         }
     });
-    let client = single(&peer).with_timeout(millis(100)).unwrap();
-    let error = failure(within(millis(100) + SLACK, move || client.get("k")), ErrorKind::Timeout);
+    let client = single(&peer).with_timeout(millis(1000)).unwrap();
+    let error = failure(within(millis(1000) + SLACK, move || client.get("k")), ErrorKind::Timeout);
     assert_eq!(error.phase(), Some(Phase::Read));
 }
 
@@ -34,24 +35,24 @@ fn a_value_that_comes_drop_by_drop_keeps_no_call_beyond_its_deadline() {
             session.pause(millis(5));
         }
     });
-    let client = single(&peer).with_timeout(millis(150)).unwrap();
-    failure(within(millis(150) + SLACK, move || client.get("k")), ErrorKind::Timeout);
+    let client = single(&peer).with_timeout(millis(1000)).unwrap();
+    failure(within(millis(1000) + SLACK, move || client.get("k")), ErrorKind::Timeout);
 }
 
 #[test]
 fn a_server_that_stops_reading_keeps_no_call_beyond_its_deadline() {
     let peer = Peer::meta(|session| {
         session.limit_buffers(4096)?;
-        session.pause(Duration::from_secs(5));
+        session.pause(Duration::from_secs(10));
         Ok(())
     });
-    let client = client(Config { max_value_size: 0, timeout: millis(150), ..config(&peer.address()) });
+    let client = client(Config { max_value_size: 0, timeout: millis(1000), ..config(&peer.address()) });
     let value = vec![0; 32 << 20];
     let set = {
         let client = client.clone();
         move || client.set("k", value, 0, Exptime::Never)
     };
-    let error = failure(within(millis(150) + SLACK, set), ErrorKind::Timeout);
+    let error = failure(within(millis(1000) + SLACK, set), ErrorKind::Timeout);
     assert_eq!(error.phase(), Some(Phase::Write));
     assert!(error.is_outcome_unknown());
     // What was written in part cannot be taken back: the connection is closed.
@@ -73,17 +74,13 @@ fn the_requests_that_make_a_counter_share_one_deadline() {
 
 #[test]
 fn callers_beyond_the_limit_of_connections_wait_no_longer_than_their_deadline() {
-    let peer = Peer::meta(|session| {
-        session.ask()?;
-        session.silence()
-    });
+    let (peer, answers) = gated(1);
     let busy = single(&peer);
     let holder = std::thread::spawn({
-        let busy = busy.with_timeout(millis(600)).unwrap();
+        let busy = busy.clone();
         move || busy.get("holder")
     });
-    crate::support::eventually(SLACK, || busy.metrics()[0].in_flight == 1);
-    std::thread::sleep(millis(50));
+    peer.has_heard("mg holder ");
     let hasty = busy.with_timeout(millis(100)).unwrap();
     // A request that needs a connection of its own, and one that shares.
     let version = {
@@ -96,39 +93,46 @@ fn callers_beyond_the_limit_of_connections_wait_no_longer_than_their_deadline() 
     assert!(!error.is_outcome_unknown());
     let error = failure(within(millis(100) + SLACK, move || hasty.get("k")), ErrorKind::Timeout);
     assert_eq!(error.phase(), Some(Phase::Queue));
-    failure(holder.join().unwrap(), ErrorKind::Timeout);
+    answers.store(1, SeqCst);
+    assert_eq!(holder.join().unwrap().unwrap().unwrap().value, "holder");
     assert_eq!(busy.metrics()[0].in_flight, 0);
+}
+
+/// A peer that answers the first requests of a connection, `limited` many, only as far as it may.
+fn gated(limited: usize) -> (Peer, Arc<AtomicUsize>) {
+    let answers = Arc::new(AtomicUsize::new(0));
+    let own = answers.clone();
+    let peer = Peer::meta(move |session| {
+        for answered in 0.. {
+            let asked = session.ask()?;
+            session.wait_for(|| answered >= limited || own.load(SeqCst) > answered)?;
+            session.send(&asked.echo())?;
+        }
+        Ok(())
+    });
+    (peer, answers)
 }
 
 /// When the caller that drives a connection gives up, those whose replies are owed on it drive on.
 #[test]
 fn a_driver_that_gives_up_hands_the_connection_over() {
-    let peer = Peer::meta(|session| {
-        let first = session.ask()?;
-        session.pause(millis(100));
-        session.send(&first.echo())?;
-        // The requests that gathered meanwhile come together; their replies are late for the first of them.
-        let mut late = true;
-        loop {
-            let asked = session.ask()?;
-            if std::mem::take(&mut late) {
-                session.pause(millis(300));
-            }
-            session.send(&asked.echo())?;
-        }
-    });
+    let (peer, answers) = gated(2);
     let client = single(&peer);
     let call = |key: &'static str, client: Client| std::thread::spawn(move || client.get(key));
     let first = call("first", client.clone());
-    crate::support::eventually(SLACK, || client.metrics()[0].in_flight == 1);
-    std::thread::sleep(millis(30));
-    let hasty = call("hasty", client.with_timeout(millis(200)).unwrap());
-    crate::support::eventually(SLACK, || client.metrics()[0].in_flight == 2);
-    std::thread::sleep(millis(5));
+    peer.has_heard("mg first ");
+    let hasty = call("hasty", client.with_timeout(millis(2000)).unwrap());
+    eventually(SLACK, || client.metrics()[0].in_flight == 2);
+    std::thread::sleep(millis(50));
     let patient = ["a", "b", "c"].map(|key| (key, call(key, client.clone())));
+    eventually(SLACK, || client.metrics()[0].in_flight == 5);
+    std::thread::sleep(millis(50));
+    // The requests that gathered meanwhile come together; their replies are late for the first of them.
+    answers.store(1, SeqCst);
     assert_eq!(first.join().unwrap().unwrap().unwrap().value, "first");
     let error = failure(hasty.join().unwrap(), ErrorKind::Timeout);
     assert!(error.is_outcome_unknown(), "{error:?}");
+    answers.store(usize::MAX, SeqCst);
     for (key, call) in patient {
         assert_eq!(call.join().unwrap().unwrap().unwrap().value, key);
     }
@@ -165,8 +169,9 @@ fn signals_do_not_break_calls() {
                 }
             });
             let begun = Instant::now();
-            let outcomes: Vec<_> = std::iter::from_fn(|| (begun.elapsed() < millis(700)).then_some(()))
-                .flat_map(|()| {
+            let outcomes: Vec<_> = (0..)
+                .take_while(|rounds| *rounds < 3 || begun.elapsed() < millis(700))
+                .flat_map(|_| {
                     client.disconnect_all();
                     let set = client.set("k", vec![b'x'; 100_000], 0, Exptime::Never).map(drop);
                     let get = client.get("k").map(|item| assert_eq!(item.unwrap().value.len(), 100_000));
@@ -180,7 +185,6 @@ fn signals_do_not_break_calls() {
             done.store(true, SeqCst);
             let failed: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
             assert!(failed.is_empty(), "{} of {}: {:?}", failed.len(), outcomes.len(), failed[0]);
-            assert!(outcomes.len() > 4);
         });
     }
 }
@@ -214,7 +218,7 @@ fn a_reply_that_came_in_time_counts_although_its_caller_was_held_up() {
     let name = "timing::a_reply_that_came_in_time_counts_although_its_caller_was_held_up";
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     let mut caller = command.args(["--exact", name, "--nocapture"]).env(CALLER, peer.address()).spawn().unwrap();
-    crate::support::eventually(SLACK, || String::from_utf8_lossy(&peer.received()).contains("mg k "));
+    peer.has_heard("mg k ");
     let signal = |signal| {
         // SAFETY: a signal to a child that has not been waited for.
         assert_eq!(unsafe { libc::kill(caller.id() as i32, signal) }, 0);

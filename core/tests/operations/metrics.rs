@@ -1,11 +1,13 @@
 //! What a client counts.
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cmemcache::{Config, Create, ErrorKind, Exptime, ServerState, WireProtocol};
 
 use crate::both_dialects;
-use crate::support::{client, config, failure, keys, Memcached, Peer};
+use crate::support::{client, config, eventually, failure, keys, Memcached, Peer, Port, SLACK};
 
 #[test]
 fn operations_hits_and_misses_are_counted_one_by_one() {
@@ -70,7 +72,7 @@ fn failures_are_counted_by_kind() {
     assert_eq!(classic.metrics()[0].server_errors, 1, "what the client itself refuses is none of the server's errors");
 
     let silent = Peer::meta(|session| session.silence());
-    let client = client_of(&silent.address(), WireProtocol::Auto).with_timeout(Duration::from_millis(300)).unwrap();
+    let client = client_of(&silent.address(), WireProtocol::Auto).with_timeout(Duration::from_millis(1500)).unwrap();
     failure(client.get("k"), ErrorKind::Timeout);
     assert!(client.get_multi(&["a", "b", "c"]).unwrap().iter().all(Result::is_err));
     assert_eq!(client.metrics()[0].timeouts, 4);
@@ -89,9 +91,7 @@ fn failures_are_counted_by_kind() {
     failure(client.get("k"), ErrorKind::Protocol);
     assert_eq!(client.metrics()[0].protocol_errors, 1);
 
-    let address = server.address();
-    drop(server);
-    let client = client_of(&address, WireProtocol::Auto);
+    let client = client_of(&Port::reserve().address(), WireProtocol::Auto);
     for calls in 1..=3 {
         failure(client.get("k"), ErrorKind::ServerDown);
         assert_eq!(client.metrics()[0].connect_errors, calls, "those that were not even tried count too");
@@ -102,16 +102,19 @@ fn failures_are_counted_by_kind() {
 
 #[test]
 fn requests_under_way_are_counted_while_they_are() {
-    let peer = Peer::meta(|session| {
+    let counted = Arc::new(AtomicBool::new(false));
+    let goes_on = counted.clone();
+    let peer = Peer::meta(move |session| {
         let asked = session.ask()?;
-        session.pause(Duration::from_millis(300));
+        session.wait_for(|| goes_on.load(SeqCst))?;
         session.send(&asked.hit(b"x"))?;
         session.silence()
     });
     let client = client(config(&peer.address()));
     let caller = client.clone();
     let call = std::thread::spawn(move || caller.get("k"));
-    crate::support::eventually(Duration::from_secs(5), || client.metrics()[0].in_flight == 1);
+    eventually(SLACK, || client.metrics()[0].in_flight == 1);
+    counted.store(true, SeqCst);
     call.join().unwrap().unwrap().unwrap();
     assert_eq!(client.metrics()[0].in_flight, 0);
 }

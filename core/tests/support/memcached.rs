@@ -1,14 +1,14 @@
 //! A memcached process.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::eventually;
+use super::{eventually, Port};
 
 /// A memcached that ends with this guard.
 pub struct Memcached {
@@ -19,9 +19,8 @@ pub struct Memcached {
     port_file: PathBuf,
 }
 
-#[derive(Clone)]
 enum Listen {
-    Tcp { ip: &'static str, port: u16 },
+    Tcp { ip: &'static str, port: Port },
     Unix(PathBuf),
 }
 
@@ -38,46 +37,40 @@ impl Memcached {
 
     /// On an address of this machine.
     pub fn on(ip: &'static str, arguments: &[&str]) -> Self {
-        // Another program may take the port between its choice and its use: then it is chosen again.
-        for _ in 0..20 {
-            let port = TcpListener::bind((ip, 0)).and_then(|listener| listener.local_addr()).expect("a free port").port();
-            if let Some(server) = Self::launch(Listen::Tcp { ip, port }, arguments) {
-                return server;
-            }
-        }
-        panic!("memcached does not start");
+        Self::launch(Listen::Tcp { ip, port: Port::reserve() }, arguments)
     }
 
     /// On a unix socket.
     pub fn unix() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("cmemcache-{}-{}.sock", std::process::id(), NUMBER.fetch_add(1, Relaxed));
-        Self::launch(Listen::Unix(std::env::temp_dir().join(name)), &[]).expect("memcached starts")
+        Self::launch(Listen::Unix(std::env::temp_dir().join(name)), &[])
     }
 
-    fn launch(listen: Listen, arguments: &[&str]) -> Option<Self> {
+    fn launch(listen: Listen, arguments: &[&str]) -> Self {
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("cmemcache-{}-{}.ports", std::process::id(), NUMBER.fetch_add(1, Relaxed));
         let port_file = std::env::temp_dir().join(name);
         let child = spawn(&listen, &arguments, &port_file);
         let mut server = Self { child, listen, arguments, port_file };
-        server.is_ready().then_some(server)
+        assert!(server.is_ready(), "memcached does not start");
+        server
     }
 
     /// The address as the client takes it.
     pub fn address(&self) -> String {
         match &self.listen {
-            Listen::Tcp { ip, port } if ip.contains(':') => format!("[{ip}]:{port}"),
-            Listen::Tcp { ip, port } => format!("{ip}:{port}"),
+            Listen::Tcp { ip, port } if ip.contains(':') => format!("[{ip}]:{}", port.number()),
+            Listen::Tcp { ip, port } => format!("{ip}:{}", port.number()),
             Listen::Unix(path) => format!("unix:{}", path.display()),
         }
     }
 
     /// The TCP port.
     pub fn port(&self) -> u16 {
-        match self.listen {
-            Listen::Tcp { port, .. } => port,
+        match &self.listen {
+            Listen::Tcp { port, .. } => port.number(),
             Listen::Unix(_) => panic!("a unix socket has no port"),
         }
     }
@@ -104,7 +97,7 @@ impl Memcached {
     pub fn freeze(&self) {
         self.signal(libc::SIGSTOP);
         // The signal reaches each thread in its own time.
-        eventually(Duration::from_secs(5), || self.states().iter().all(|state| *state == 'T'));
+        eventually(Duration::from_secs(10), || self.states().iter().all(|state| *state == 'T'));
     }
 
     /// The states of the process's threads, one letter each.
@@ -150,7 +143,7 @@ impl Memcached {
         let limit = Some(Duration::from_secs(5));
         Ok(match &self.listen {
             Listen::Tcp { ip, port } => {
-                let mut stream = TcpStream::connect((*ip, *port))?;
+                let mut stream = TcpStream::connect((*ip, port.number()))?;
                 stream.set_read_timeout(limit)?;
                 stream.write_all(command)?;
                 Box::new(stream)
@@ -173,7 +166,7 @@ impl Memcached {
     fn is_ready(&mut self) -> bool {
         let begun = Instant::now();
         let own = format!("STAT pid {}", self.child.id());
-        while begun.elapsed() < Duration::from_secs(10) {
+        while begun.elapsed() < Duration::from_secs(30) {
             if self.child.try_wait().expect("a child").is_some() {
                 return false;
             }
@@ -205,7 +198,7 @@ fn spawn(listen: &Listen, arguments: &[String], port_file: &Path) -> Child {
     let mut command = Command::new("memcached");
     command.env("MEMCACHED_PORT_FILENAME", port_file);
     match listen {
-        Listen::Tcp { ip, port } => command.args(["-l", ip, "-p", &port.to_string(), "-U", "0"]),
+        Listen::Tcp { ip, port } => command.args(["-l", ip, "-p", &port.number().to_string(), "-U", "0"]),
         Listen::Unix(path) => command.args(["-s", &path.display().to_string()]),
     };
     // SAFETY: no more than a question.

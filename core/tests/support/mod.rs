@@ -6,6 +6,7 @@
 mod holdings;
 mod memcached;
 mod peer;
+mod port;
 mod vectors;
 
 use std::sync::mpsc;
@@ -16,19 +17,21 @@ use cmemcache::{Client, Config, Error, ErrorKind, Result, ServerState};
 pub use holdings::Holdings;
 pub use memcached::Memcached;
 pub use peer::{Asked, Blackhole, Peer, Session};
+pub use port::Port;
 pub use vectors::{bytes, each_vector, vectors};
 
 /// By how much a call may overrun its deadline on a machine that is busy with other tests.
-pub const SLACK: Duration = Duration::from_secs(3);
+pub const SLACK: Duration = Duration::from_secs(5);
 
-/// Options with one server and every default but the timeout, which leaves room for a busy machine.
+/// Options with one server and every default but the timeouts, which leave room for a busy machine.
 pub fn config(address: &str) -> Config {
-    Config { timeout: Duration::from_secs(10), connect_timeout: Duration::from_secs(5), ..configs([address]) }
+    configs([address])
 }
 
-/// Options with these servers and every default.
+/// The same of several servers.
 pub fn configs<A: AsRef<str>>(addresses: impl IntoIterator<Item = A>) -> Config {
-    Config::new(addresses).expect("addresses")
+    let defaults = Config::new(addresses).expect("addresses");
+    Config { timeout: Duration::from_secs(10), connect_timeout: Duration::from_secs(5), ..defaults }
 }
 
 /// A client with these options.

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::Memcached;
+use super::{eventually, Memcached};
 
 /// Longest wait of a script for its client.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A listener on loopback that runs its script on every connection, each on a thread of its own.
 ///
@@ -29,6 +29,7 @@ struct Shared {
     stopping: AtomicBool,
     accepted: AtomicUsize,
     open: AtomicUsize,
+    silent: AtomicUsize,
     received: Mutex<Vec<u8>>,
     /// The sockets of each session, by its number.
     streams: Mutex<Vec<(usize, TcpStream)>>,
@@ -55,11 +56,6 @@ impl Peer {
     pub fn start(script: impl Fn(&mut Session) -> io::Result<()> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         Self::listen(listener, script)
-    }
-
-    /// The same at an address that was somebody's before.
-    pub fn start_at(address: &str, script: impl Fn(&mut Session) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        Self::listen(TcpListener::bind(address).expect("the port is free"), script)
     }
 
     /// Greets as a memcached with the meta protocol, then runs `script`.
@@ -113,6 +109,11 @@ impl Peer {
         self.shared.open.load(SeqCst)
     }
 
+    /// On how many connections a script has come to [`Session::silence`].
+    pub fn silent(&self) -> usize {
+        self.shared.silent.load(SeqCst)
+    }
+
     /// All bytes that were received, on whichever connection.
     pub fn received(&self) -> Vec<u8> {
         self.shared.received().clone()
@@ -121,6 +122,11 @@ impl Peer {
     /// Forgets what was received.
     pub fn forget(&self) {
         self.shared.received().clear();
+    }
+
+    /// Waits until these bytes were received.
+    pub fn has_heard(&self, text: &str) {
+        eventually(PATIENCE, || String::from_utf8_lossy(&self.shared.received()).contains(text));
     }
 }
 
@@ -332,6 +338,7 @@ impl Session {
 
     /// Says and reads nothing until the client closes the connection.
     pub fn silence(&mut self) -> io::Result<()> {
+        self.shared.silent.fetch_add(1, SeqCst);
         loop {
             self.receive()?;
         }
@@ -343,6 +350,18 @@ impl Session {
         while begun.elapsed() < time && !self.shared.stopping.load(SeqCst) {
             std::thread::sleep(Duration::from_millis(1).min(time));
         }
+    }
+
+    /// Reads nothing until `condition` holds; an error when that takes too long, or when the peer ends first.
+    pub fn wait_for(&self, condition: impl Fn() -> bool) -> io::Result<()> {
+        let begun = Instant::now();
+        while !condition() {
+            if begun.elapsed() > PATIENCE || self.shared.stopping.load(SeqCst) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// Whether the client has closed its end, or does within `limit`. What it still sends is read.
@@ -434,9 +453,12 @@ impl Blackhole {
             let _ = socket.connect(&address.into());
             socket
         };
-        let waiting = (0..4).map(|_| knock()).collect();
-        let refusal = TcpStream::connect_timeout(&address, Duration::from_millis(100)).expect_err("the queue is full");
-        assert_eq!(refusal.kind(), io::ErrorKind::TimedOut);
+        let mut waiting: Vec<Socket> = (0..4).map(|_| knock()).collect();
+        // Who still gets in is one more in the queue.
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+            waiting.push(stream.into());
+            assert!(waiting.len() < 20, "the queue is full");
+        }
         Self { address, _listener: listener, _waiting: waiting }
     }
 

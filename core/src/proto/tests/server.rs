@@ -1,7 +1,7 @@
 //! Encoded requests to a real memcached, and what it answers.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,42 +9,36 @@ use super::super::{Argument, Dialect, Expect, Fault, FaultKind, Initial, Reply, 
 use super::{own, read, Connection};
 use crate::item::StoreMode;
 use crate::key::{Key, KeyEncoding};
+use crate::support::Port;
 
 /// A memcached of this test's own; ended when dropped.
 struct Server {
     process: Child,
-    port: u16,
+    port: Port,
 }
 
 impl Server {
     fn start() -> Self {
-        // The port is free now; should another process take it first, memcached ends and the next port is tried.
-        for _ in 0..5 {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-            let port = listener.local_addr().unwrap().port();
-            drop(listener);
-            let mut command = Command::new("memcached");
-            command.args(["-l", "127.0.0.1", "-U", "0", "-p", &port.to_string()]);
-            // SAFETY: geteuid has no preconditions.
-            if unsafe { libc::geteuid() } == 0 {
-                command.args(["-u", "root"]);
-            }
-            let process = command.stderr(Stdio::null()).spawn().expect("memcached has to be installed");
-            let mut server = Self { process, port };
-            if server.is_listening() {
-                return server;
-            }
+        let port = Port::reserve();
+        let mut command = Command::new("memcached");
+        command.args(["-l", "127.0.0.1", "-U", "0", "-p", &port.number().to_string()]);
+        // SAFETY: geteuid has no preconditions.
+        if unsafe { libc::geteuid() } == 0 {
+            command.args(["-u", "root"]);
         }
-        panic!("memcached does not start");
+        let process = command.stderr(Stdio::null()).spawn().expect("memcached has to be installed");
+        let mut server = Self { process, port };
+        assert!(server.is_listening(), "memcached does not start");
+        server
     }
 
     fn is_listening(&mut self) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(30);
         while Instant::now() < deadline {
             if self.process.try_wait().unwrap().is_some() {
                 return false;
             }
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port.number())).is_ok() {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -53,7 +47,7 @@ impl Server {
     }
 
     fn connect(&self, dialect: Dialect) -> Client {
-        let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port.number())).unwrap();
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         Client { socket, dialect, opaque: 0, connection: Connection::default() }
