@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 
-
 #: Times of clients whose calls are expected to end well: a busy machine can stand still for a second.
 PATIENT = {"timeout": 20.0, "connect_timeout": 10.0}
 

@@ -198,7 +198,10 @@ def test_metadata_tells_of_an_item_without_reading_it(server: Memcached) -> None
         assert strings.metadata("missing") is None
         with pytest.raises(cmemcache.KeyTypeError):
             strings.metadata((1, "key"))  # type: ignore[arg-type]
-    with StringClient([server.address], protocol="classic", **PATIENT) as strings, pytest.raises(cmemcache.UnsupportedError):
+    with (
+        StringClient([server.address], protocol="classic", **PATIENT) as strings,
+        pytest.raises(cmemcache.UnsupportedError),
+    ):
         strings.metadata("key")
 
 
