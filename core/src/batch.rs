@@ -91,11 +91,11 @@ fn round(
     now: Instant,
 ) -> Vec<(Pick, u32)> {
     let (order, picks, ranges) = group(cluster.servers().len(), todo);
+    let mut work = Round { batch, order: &order, ranges: &ranges, sink };
     let lane = |(number, range): (usize, &Range<usize>)| {
-        Lane::new(cluster.server(picks[range.start]).clone(), number, range.len(), now)
+        Lane::new(cluster.server(picks[range.start]).clone(), number, range.len(), &work, now)
     };
     let mut lanes: Vec<Lane<'_>> = ranges.iter().enumerate().map(lane).collect();
-    let mut work = Round { batch, order: &order, ranges: &ranges, sink };
     drive(&mut lanes, &mut work, deadline, wait, now);
     let sink = work.sink;
     let fails_over = cluster.config.failover == Failover::Rehash && Instant::now() < deadline.at;

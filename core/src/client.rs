@@ -300,10 +300,10 @@ impl Client {
         }
         let deadline = self.deadline();
         let now = deadline.begun();
-        let lane = |(number, server): (usize, &Arc<Server>)| Lane::new(server.clone(), number, 1, now);
-        let mut lanes: Vec<Lane<'_>> = cluster.servers().iter().enumerate().map(lane).collect();
-        let outcomes = lanes.iter().map(|_| None).collect();
+        let outcomes = cluster.servers().iter().map(|_| None).collect();
         let mut work = Broadcast { request, take, outcomes };
+        let lane = |(number, server): (usize, &Arc<Server>)| Lane::new(server.clone(), number, 1, &work, now);
+        let mut lanes: Vec<Lane<'_>> = cluster.servers().iter().enumerate().map(lane).collect();
         drive(&mut lanes, &mut work, &deadline, &mut Wait::new(cluster.config.spin), now);
         let answer = |(lane, outcome): (&Lane<'_>, Option<Result<T>>)| {
             outcome.unwrap_or_else(|| Err(lane.ended().map_or_else(unexpected, |ended| ended.error.clone())))
@@ -733,7 +733,7 @@ fn call_by<'r, T>(
     let mut wait = Wait::new(cluster.config.spin);
     let mut work = Solo { request, take, outcome: None };
     loop {
-        let mut lane = [Lane::new(cluster.server(pick).clone(), 0, 1, now)];
+        let mut lane = [Lane::new(cluster.server(pick).clone(), 0, 1, &work, now)];
         drive(&mut lane, &mut work, deadline, &mut wait, now);
         if let Some(outcome) = work.outcome {
             return outcome;

@@ -88,7 +88,8 @@ pub struct Config {
     pub dead_retry: Duration,
     /// How many timeouts in a row put a server down, 1 to 1000.
     pub failure_limit: u32,
-    /// Connections per server, 1 to 1024; callers beyond it share or wait within their deadline.
+    /// Most connections per server, 1 to 1024, each opened when it is needed. When more callers than that are under way, small
+    /// requests travel together on a few of them, and other callers wait within their deadline.
     pub max_connections: u32,
     /// Largest value in bytes that is sent; 0 leaves the limit to the server, up to 1 GiB.
     pub max_value_size: u64,
@@ -122,7 +123,7 @@ impl Default for Config {
             connect_timeout: Duration::from_millis(250),
             dead_retry: Duration::from_secs(30),
             failure_limit: 3,
-            max_connections: 4,
+            max_connections: 8,
             max_value_size: 1 << 20,
             key_prefix: Vec::new(),
             key_encoding: KeyEncoding::default(),

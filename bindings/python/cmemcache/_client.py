@@ -110,7 +110,7 @@ class Client(LegacyClient):
         key_prefix: Union[str, bytes] = b"",
         connect_timeout: Optional[float] = None,
         failure_limit: int = 3,
-        max_connections: int = 4,
+        max_connections: int = 8,
         spin: Union[str, int] = "auto",
         tls: Optional[TlsOptions] = None,
         user: Optional[str] = None,

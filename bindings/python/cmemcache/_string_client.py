@@ -42,7 +42,8 @@ class StringClient(BaseClient):
     - `connect_timeout`: longest time for one attempt to connect, in seconds.
     - `dead_retry`: longest time in seconds, up to an hour, for which a failed server is left alone before it is tried again.
     - `failure_limit`: how many timeouts in a row put a server down, 1 to 1000.
-    - `max_connections`: connections per server, 1 to 1024; threads beyond it share them or wait.
+    - `max_connections`: most connections per server, 1 to 1024, each opened when it is needed. When more threads than that call
+      at once, small requests travel together on a few of them, and other calls wait within their deadline.
     - `max_value_size`: largest value in bytes that is sent; 0 leaves the limit to the server.
     - `key_prefix`: put in front of every key, before it is hashed and sent.
     - `binary_keys`: keys are any bytes, up to 186, sent as base64: needs the meta protocol.
@@ -62,7 +63,7 @@ class StringClient(BaseClient):
         connect_timeout: Optional[float] = 0.25,
         dead_retry: float = 30,
         failure_limit: int = 3,
-        max_connections: int = 4,
+        max_connections: int = 8,
         max_value_size: int = 1048576,
         key_prefix: Union[str, bytes] = b"",
         binary_keys: bool = False,

@@ -192,16 +192,21 @@ pub(crate) fn forget_calls() {
 
 /// Processors that can spin while one is left for the server or for the rest of the program; none on a machine of one.
 fn spare_processors() -> usize {
-    const UNKNOWN: usize = usize::MAX;
-    static SPARE: AtomicUsize = AtomicUsize::new(UNKNOWN);
+    processors() - 1
+}
+
+/// Processors that this process may use, at least one.
+pub(crate) fn processors() -> usize {
+    const UNKNOWN: usize = 0;
+    static PROCESSORS: AtomicUsize = AtomicUsize::new(UNKNOWN);
     // No `OnceLock`: a fork while it is filled would leave the child waiting for ever. To ask twice does no harm.
-    match SPARE.load(Relaxed) {
+    match PROCESSORS.load(Relaxed) {
         UNKNOWN => {
-            let spare = std::thread::available_parallelism().map_or(0, |n| n.get() - 1);
-            SPARE.store(spare, Relaxed);
-            spare
+            let processors = std::thread::available_parallelism().map_or(1, usize::from);
+            PROCESSORS.store(processors, Relaxed);
+            processors
         }
-        spare => spare,
+        processors => processors,
     }
 }
 

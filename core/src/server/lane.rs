@@ -98,6 +98,8 @@ pub(crate) struct Lane<'r> {
     number: usize,
     stage: Stage,
     len: usize,
+    /// Whether its request may share a connection with others.
+    shares: bool,
     /// Requests that were encoded.
     next: usize,
     /// Requests that were sent in full.
@@ -120,13 +122,16 @@ pub(crate) struct Lane<'r> {
 }
 
 impl<'r> Lane<'r> {
-    pub(crate) fn new(server: Arc<Server>, number: usize, len: usize, now: Instant) -> Self {
+    pub(crate) fn new(server: Arc<Server>, number: usize, len: usize, work: &dyn Work<'r>, now: Instant) -> Self {
+        let shares = len == 1 && Ticket::can_carry(&work.request(number, 0));
         server.counters.begin(len);
+        server.pool.arrive(shares);
         Self {
             server,
             number,
             stage: Stage::Start,
             len,
+            shares,
             next: 0,
             sent: 0,
             done: 0,
@@ -204,7 +209,7 @@ impl<'r> Lane<'r> {
         if let Err(wait) = self.server.admit(now) {
             return self.end(self.server.is_down_for(wait), true);
         }
-        let request = (self.len == 1).then(|| work.request(self.number, 0)).filter(Ticket::can_carry);
+        let request = self.shares.then(|| work.request(self.number, 0));
         self.stage = match self.server.pool.enter(request.as_ref()) {
             Ok(Admission::Idle(connection)) => return self.board(connection, work.is_read(), now),
             Ok(Admission::Open) => self.open(now),
@@ -449,6 +454,7 @@ impl<'r> Lane<'r> {
         counters.hits.add(self.hits);
         counters.misses.add(self.misses);
         counters.end(self.len);
+        self.server.pool.depart(self.shares);
     }
 
     /// The connection cannot be used any more: all who wait on it are told.

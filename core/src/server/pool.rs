@@ -1,7 +1,9 @@
 //! The connections of one server, and the queue of callers when all are busy.
 //!
 //! An idle connection is lent first, then a new one is opened up to the limit, then callers queue in the order of their
-//! arrival. One queue per server, not one per connection: whichever connection falls free takes all that waits.
+//! arrival. One queue per server, not one per connection: whichever connection falls free takes all that waits. A crowd, that
+//! is more callers than there may be connections, queues earlier, because many requests in one write are cheaper than as many
+//! writes on connections of their own.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -10,6 +12,7 @@ use std::time::Instant;
 
 use crate::conn::machine::Company;
 use crate::conn::ticket::{Call, Ticket};
+use crate::conn::wait::processors;
 use crate::conn::Connection;
 use crate::error::{Error, ErrorKind};
 use crate::proto::{Dialect, Request};
@@ -17,6 +20,9 @@ use crate::sync::{Mutex, MutexGuard};
 
 /// Most requests that one freed connection takes on at once: bounds how long its driver works for others.
 const BOARD_LIMIT: usize = 64;
+
+/// For so many calls after the last crowd another is expected: threads come and go by the microsecond.
+const CROWD_MEMORY: u32 = 64;
 
 /// What a caller gets.
 #[derive(Debug)]
@@ -36,6 +42,8 @@ struct Inner {
     /// Connections that are idle, lent, or being opened.
     open: u32,
     queue: VecDeque<Arc<Ticket>>,
+    /// For how many more calls a crowd is expected.
+    crowded: u32,
     /// Connections of an earlier generation are not used again.
     generation: u64,
     closed: bool,
@@ -45,14 +53,44 @@ struct Inner {
 #[derive(Debug)]
 pub(crate) struct Pool {
     limit: u32,
+    /// How many connections a crowd shares: as many as there are processors to drive them, at most half of the limit.
+    shared: u32,
     inner: Mutex<Inner>,
     /// `Inner::open`, to be read without the lock.
     open: AtomicU32,
+    /// Callers on their way, from their first step to their last.
+    callers: AtomicU32,
+    /// Those of them who need a connection of their own.
+    loners: AtomicU32,
 }
 
 impl Pool {
     pub(crate) fn new(limit: u32) -> Self {
-        Self { limit, inner: Mutex::default(), open: AtomicU32::new(0) }
+        let processors = u32::try_from(processors()).unwrap_or(u32::MAX);
+        Self {
+            limit,
+            shared: limit.div_ceil(2).min(processors),
+            inner: Mutex::default(),
+            open: AtomicU32::new(0),
+            callers: AtomicU32::new(0),
+            loners: AtomicU32::new(0),
+        }
+    }
+
+    /// A caller begins. `shares`: whether its request may share a connection with others.
+    pub(crate) fn arrive(&self, shares: bool) {
+        self.callers.fetch_add(1, Relaxed);
+        if !shares {
+            self.loners.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// A caller has arrived as told before, and is done.
+    pub(crate) fn depart(&self, shares: bool) {
+        self.callers.fetch_sub(1, Relaxed);
+        if !shares {
+            self.loners.fetch_sub(1, Relaxed);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -65,16 +103,27 @@ impl Pool {
         if inner.closed {
             return Err(closed());
         }
-        if let Some(connection) = inner.idle.pop() {
-            return Ok(Admission::Idle(connection));
-        }
-        if inner.open < self.limit {
+        if self.may_lend(&mut inner) {
+            if let Some(connection) = inner.idle.pop() {
+                return Ok(Admission::Idle(connection));
+            }
             self.set_open(&mut inner, 1);
             return Ok(Admission::Open);
         }
         let ticket = Ticket::take(request);
         inner.queue.push_back(ticket.clone());
         Ok(Admission::Queue(ticket))
+    }
+
+    /// Whether one more connection may be in use.
+    fn may_lend(&self, inner: &mut Inner) -> bool {
+        let is_crowd = self.callers.load(Relaxed) > self.limit;
+        inner.crowded = if is_crowd { CROWD_MEMORY } else { inner.crowded.saturating_sub(1) };
+        let limit = match inner.crowded {
+            0 => self.limit,
+            _ => self.limit.min(self.shared.saturating_add(self.loners.load(Relaxed))),
+        };
+        (inner.open as usize - inner.idle.len()) < limit as usize
     }
 
     fn set_open(&self, inner: &mut Inner, change: i32) {
@@ -198,6 +247,7 @@ impl Pool {
         assert_eq!(inner.open as usize, inner.idle.len(), "a connection is lost, or counted twice");
         assert_eq!(inner.open, self.open_connections());
         assert!(inner.open <= self.limit);
+        assert_eq!((self.callers.load(Relaxed), self.loners.load(Relaxed)), (0, 0), "a caller is still counted");
         assert!(inner.idle.iter().all(|connection| connection.machine.is_idle() && connection.followers.is_empty()));
     }
 }
@@ -269,6 +319,50 @@ mod tests {
             Admission::Queue(ticket) => ticket,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// A connection to nobody.
+    fn idle() -> Box<Connection> {
+        connection(Dialect::Meta, b"").0
+    }
+
+    #[test]
+    fn a_crowd_shares_connections_and_its_absence_is_noticed() {
+        let limit = 8;
+        let pool = Pool { shared: 2, ..Pool::new(limit) };
+        let is_lent = |pool: &Pool| {
+            let ticket = match pool.enter(Some(&Request::Delete { key: Key::parse(b"k").unwrap() })).unwrap() {
+                Admission::Queue(ticket) => ticket,
+                Admission::Open => return true,
+                Admission::Idle(_) => panic!("none was given back"),
+            };
+            assert!(!pool.leave(&ticket));
+            false
+        };
+        for _ in 0..limit {
+            pool.arrive(true);
+            assert!(is_lent(&pool), "not more callers than connections");
+        }
+        assert!(!is_lent(&pool), "all are in use");
+        for _ in 2..limit {
+            pool.release(idle(), Instant::now());
+        }
+        pool.arrive(true);
+        assert!(!is_lent(&pool), "a crowd, which shares two");
+        pool.arrive(false);
+        let three = pool.enter(None);
+        assert!(matches!(three, Ok(Admission::Idle(_))), "one more for who needs one alone");
+        assert!(!is_lent(&pool));
+        pool.depart(false);
+        pool.depart(true);
+        for _ in 1..CROWD_MEMORY {
+            assert!(!is_lent(&pool), "the crowd is remembered");
+        }
+        assert!(matches!(pool.enter(None), Ok(Admission::Idle(_))), "it is over");
+        for _ in 0..limit {
+            pool.depart(true);
+        }
+        assert_eq!((pool.callers.load(Relaxed), pool.loners.load(Relaxed)), (0, 0));
     }
 
     fn broken(sent: bool) -> Error {

@@ -85,8 +85,9 @@ public struct ClientOptions: Hashable, Sendable {
     public var deadRetry: Duration = .seconds(30)
     /// How many timeouts in a row put a server down, 1 to 1000.
     public var failureLimit: UInt32 = 3
-    /// Connections per server, 1 to 1024; callers beyond it share or wait within their deadline.
-    public var maxConnections: UInt32 = 4
+    /// Most connections per server, 1 to 1024, each opened when it is needed. When more callers than that are under way, small
+    /// requests travel together on a few of them, and other callers wait within their deadline.
+    public var maxConnections: UInt32 = 8
     /// Largest value in bytes that is sent; 0 leaves the limit to the server, up to 1 GiB.
     public var maxValueSize: UInt64 = 1_048_576
     /// Bytes put in front of every key, before it is hashed and sent.

@@ -2072,7 +2072,8 @@ public struct ClientOptions {
      */
     public var failureLimit: UInt32
     /**
-     * Connections per server, 1 to 1024; callers beyond it share or wait within their deadline.
+     * Most connections per server, 1 to 1024, each opened when it is needed. When more callers than that are under way, small
+     * requests travel together on a few of them, and other callers wait within their deadline.
      */
     public var maxConnections: UInt32
     /**
@@ -2134,8 +2135,9 @@ public struct ClientOptions {
          * How many timeouts in a row put a server down, 1 to 1000.
          */failureLimit: UInt32 = UInt32(3), 
         /**
-         * Connections per server, 1 to 1024; callers beyond it share or wait within their deadline.
-         */maxConnections: UInt32 = UInt32(4), 
+         * Most connections per server, 1 to 1024, each opened when it is needed. When more callers than that are under way, small
+         * requests travel together on a few of them, and other callers wait within their deadline.
+         */maxConnections: UInt32 = UInt32(8), 
         /**
          * Largest value in bytes that is sent; 0 leaves the limit to the server, up to 1 GiB.
          */maxValueSize: UInt64 = UInt64(1048576), 

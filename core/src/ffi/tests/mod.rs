@@ -22,7 +22,7 @@ fn options() -> ClientOptions {
         connect_timeout_ms: 5000,
         dead_retry_ms: 30_000,
         failure_limit: 3,
-        max_connections: 4,
+        max_connections: 8,
         max_value_size: 1 << 20,
         key_prefix: Vec::new(),
         binary_keys: false,

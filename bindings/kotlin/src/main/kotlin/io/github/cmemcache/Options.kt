@@ -95,7 +95,8 @@ public data class ServerSpec @JvmOverloads constructor(val address: String, val 
  * @property connectTimeout longest time for one attempt to connect, 1 ms to 1 h; never beyond the call's deadline.
  * @property deadRetry longest time, up to 1 h, for which a failed server is left alone before it is probed again.
  * @property failureLimit how many timeouts in a row put a server down, 1 to 1000.
- * @property maxConnections connections per server, 1 to 1024; callers beyond it share or wait within their deadline.
+ * @property maxConnections most connections per server, 1 to 1024, each opened when it is needed. When more callers than that are
+ *   under way, small requests travel together on a few of them, and other callers wait within their deadline.
  * @property maxValueSize largest value in bytes that is sent; 0 leaves the limit to the server, up to 1 GiB.
  * @property keyPrefix put in front of every key, before it is hashed and sent.
  * @property keyCharset how the characters of a key become its bytes.
@@ -116,7 +117,7 @@ public data class ClientOptions(
     val connectTimeout: Duration = 250.milliseconds,
     val deadRetry: Duration = 30.seconds,
     val failureLimit: Int = 3,
-    val maxConnections: Int = 4,
+    val maxConnections: Int = 8,
     val maxValueSize: Long = 1L shl 20,
     val keyPrefix: String = "",
     val keyCharset: KeyCharset = KeyCharset.UTF_8,
