@@ -131,7 +131,7 @@ class FailureTest {
                 }
                 threads.forEach { it.join() }
                 failures.firstOrNull()?.let { throw it }
-                assertTrue(cache.metrics().single().connections <= 4)
+                assertTrue(cache.metrics().single().connections <= 8)
             }
         }
     }
