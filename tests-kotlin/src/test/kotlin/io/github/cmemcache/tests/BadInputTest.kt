@@ -67,7 +67,7 @@ class BadInputTest {
         val tooLong = listOf(key(251), key(100_000), "é".repeat(126), key(10_000_000))
         val badCharacter = (0..0x20).map { "k${it.toChar()}k" } + listOf("", "\u007f", " ", "a b", "a\r\nflush_all\r\n", "\ud800", "k\udfff")
         FakeServer.silent().use { server ->
-            StringClient(server.address).use { cache ->
+            StringClient(server.address, options = PATIENT).use { cache ->
                 for ((name, operation) in operations) {
                     for (key in tooLong) assertFailsWith<KeyTooLongException>("$name of ${key.length}") { operation(cache, key) }
                     for (key in badCharacter) assertFailsWith<KeyCharacterException>("$name of '$key'") { operation(cache, key) }
@@ -81,14 +81,14 @@ class BadInputTest {
     @Test
     fun `the limit of a key counts its prefix and its encoding`() {
         FakeServer.silent().use { server ->
-            StringClient(server.address, options = ClientOptions(keyPrefix = "four")).use { cache ->
+            StringClient(server.address, options = PATIENT.copy(keyPrefix = "four")).use { cache ->
                 assertFailsWith<KeyTooLongException> { cache.get(key(247)) }
             }
-            val binary = ClientOptions(protocol = WireProtocol.META, binaryKeys = true)
+            val binary = PATIENT.copy(protocol = WireProtocol.META, binaryKeys = true)
             StringClient(server.address, options = binary).use { cache ->
                 assertFailsWith<KeyTooLongException> { cache.get(key(187)) }
             }
-            StringClient(server.address, options = ClientOptions(keyCharset = KeyCharset.LATIN_1)).use { cache ->
+            StringClient(server.address, options = PATIENT.copy(keyCharset = KeyCharset.LATIN_1)).use { cache ->
                 val error = assertFailsWith<KeyCharacterException> { cache.get("a€") }
                 assertEquals("key holds U+20AC at index 1, which has no form in LATIN_1", error.message)
             }
@@ -99,7 +99,7 @@ class BadInputTest {
     @Test
     fun `an argument out of its range is an error that names it and the limit`() {
         FakeServer.silent().use { server ->
-            StringClient(server.address).use { cache ->
+            StringClient(server.address, options = PATIENT).use { cache ->
                 fun refused(vararg words: String, call: () -> Unit) {
                     val message = assertFailsWith<InvalidArgumentException>(words.joinToString()) { call() }.message.orEmpty()
                     words.forEach { assertTrue(it in message, "'$it' is not in '$message'") }
@@ -173,13 +173,13 @@ class BadInputTest {
     @Test
     fun `nothing listening is an error within the connect timeout that names server and phase`() {
         val address = "127.0.0.1:${freePort()}"
-        StringClient(address).use { cache ->
+        StringClient(address, options = PATIENT).use { cache ->
             val took = measureTime {
                 val error = assertFailsWith<ServerDownException> { cache.get("k") }
                 assertEquals(address to Phase.CONNECT, error.server to error.phase)
                 assertEquals(false, error.outcomeUnknown)
             }
-            assertTrue(took < 2.seconds, "$took")
+            assertTrue(took < 5.seconds, "$took")
             assertFailsWith<ServerDownException> { cache.set("k", "v") }
             val batch = cache.getMulti(listOf("a", "b"))
             assertTrue(batch.isEmpty())
@@ -195,13 +195,13 @@ class BadInputTest {
     @EnumSource(WireProtocol::class)
     fun `what is not memcached is an error and no hang`(protocol: WireProtocol) {
         FakeServer.http().use { server ->
-            StringClient(server.address, options = ClientOptions(protocol = protocol)).use { cache ->
+            StringClient(server.address, options = PATIENT.copy(protocol = protocol)).use { cache ->
                 val took = measureTime {
                     val error = assertFailsWith<ProtocolException> { cache.get("k") }
                     assertEquals(server.address, error.server)
                     assertFailsWith<CacheException> { cache.set("k", "v") }
                 }
-                assertTrue(took < 2.seconds, "$took")
+                assertTrue(took < 5.seconds, "$took")
                 assertEquals(0, cache.metrics().single().connections)
             }
         }
@@ -210,15 +210,15 @@ class BadInputTest {
     @Test
     fun `a server that says nothing costs the timeout and no more`() {
         FakeServer.silent().use { server ->
-            val options = ClientOptions(protocol = WireProtocol.META, timeout = 200.milliseconds)
+            val options = PATIENT.copy(protocol = WireProtocol.META, timeout = 1.seconds)
             StringClient(server.address, options = options).use { cache ->
-                for (call in listOf({ cache.set("k", "v") }, { cache.withTimeout(100.milliseconds).set("k", "v") })) {
+                for (call in listOf({ cache.set("k", "v") }, { cache.withTimeout(500.milliseconds).set("k", "v") })) {
                     val took = measureTime {
                         val error = assertFailsWith<TimeoutException> { call() }
                         assertEquals(server.address to Phase.READ, error.server to error.phase)
                         assertTrue(error.outcomeUnknown)
                     }
-                    assertTrue(took in 90.milliseconds..2.seconds, "$took")
+                    assertTrue(took in 490.milliseconds..5.seconds, "$took")
                 }
             }
         }
@@ -227,7 +227,7 @@ class BadInputTest {
     @Test
     fun `a value over the limit is an error and the server stays in use`() {
         Memcached().use { server ->
-            StringClient(server.address, options = ClientOptions(maxValueSize = 1000)).use { cache ->
+            StringClient(server.address, options = PATIENT.copy(maxValueSize = 1000)).use { cache ->
                 val error = assertFailsWith<ValueTooLargeException> { cache.set("k", ByteArray(1001)) }
                 assertNull(error.server)
                 assertEquals(0, cache.metrics().single().connects)
@@ -236,7 +236,7 @@ class BadInputTest {
                 assertEquals<Map<String, Any>>(mapOf("b" to Stored), batch)
                 assertTrue(batch.errors["a"] is ValueTooLargeException)
             }
-            StringClient(server.address, options = ClientOptions(maxValueSize = 0)).use { cache ->
+            StringClient(server.address, options = PATIENT.copy(maxValueSize = 0)).use { cache ->
                 cache.set("k", "old")
                 val error = assertFailsWith<ValueTooLargeException> { cache.set("k", ByteArray(2_000_000)) }
                 assertEquals(server.address, error.server)
@@ -250,7 +250,7 @@ class BadInputTest {
     @Test
     fun `a closed client refuses every call`() {
         Memcached().use { server ->
-            val cache = StringClient(server.address)
+            val cache = StringClient(server.address, options = PATIENT)
             cache.set("k", "v")
             val view = cache.withTimeout(100.milliseconds)
             cache.close()

@@ -47,7 +47,7 @@ import kotlin.time.Duration.Companion.seconds
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ConformanceTest {
     private val server = Memcached()
-    private val strings = StringClient(server.address)
+    private val strings = StringClient(server.address, options = PATIENT)
 
     @AfterAll
     fun end() {
@@ -103,7 +103,7 @@ class ConformanceTest {
         } catch (_: CharacterCodingException) {
             String(bytes, Charsets.ISO_8859_1) to KeyCharset.LATIN_1
         }
-        val options = ClientOptions(
+        val options = PATIENT.copy(
             WireProtocol.META, keyPrefix = case.textOrNull("prefix").orEmpty(), keyCharset = charset,
             binaryKeys = case["binary"]?.jsonPrimitive?.boolean ?: false,
         )
@@ -125,7 +125,7 @@ class ConformanceTest {
     }
 
     @Test
-    fun `times become what the server is told`() = Client(server.address, options = ClientOptions(WireProtocol.META)).use { client ->
+    fun `times become what the server is told`() = Client(server.address, options = PATIENT.copy(WireProtocol.META)).use { client ->
         eachVector("exptime.json") { case ->
             val lifetime = case.textOrNull("lifetime")?.toDouble()?.seconds ?: Duration.INFINITE
             val error = case.textOrNull("error")
@@ -145,7 +145,7 @@ class ConformanceTest {
     }
 
     @Test
-    fun `values have the bytes and flags of the vectors`() = Client(server.address).use { client ->
+    fun `values have the bytes and flags of the vectors`() = Client(server.address, options = PATIENT).use { client ->
         eachVector("values.json") { case ->
             val flags = case.getValue("flags").jsonPrimitive.long.toInt()
             val writes = case["writes"]?.jsonArray
@@ -183,7 +183,7 @@ class ConformanceTest {
 
     private fun checkCap(case: JsonObject) {
         val values = ValueOptions(maxDecompressedSize = case.getValue("cap").jsonPrimitive.int)
-        Client(server.address, values = values).use { client ->
+        Client(server.address, options = PATIENT, values = values).use { client ->
             strings.set("k", Base64.getDecoder().decode(case.text("stream")), flags = case.getValue("flags").jsonPrimitive.int)
             val error = case.textOrNull("error")
             if (error != null) failsWith(error) { client.get<Any>("k") } else assertReads(valueOf(case.getValue("value")), client)
@@ -192,7 +192,7 @@ class ConformanceTest {
 
     private fun checkCompression(case: JsonObject) {
         val values = ValueOptions(compressFrom = case.getValue("compress_from").jsonPrimitive.int)
-        Client(server.address, values = values).use { client ->
+        Client(server.address, options = PATIENT, values = values).use { client ->
             val value = valueOf(case.getValue("value"))
             client.setObject("k", value)
             val stored = assertNotNull(strings.get("k"))
@@ -207,7 +207,7 @@ class ConformanceTest {
         val stored = bytesOf(case.getValue("stored"))
         strings.set(key, stored, flags = case.getValue("flags").jsonPrimitive.int)
         val values = ValueOptions(signingKeys = case.getValue("signing_keys").jsonArray.map(::bytesOf))
-        Client(server.address, values = values).use { client ->
+        Client(server.address, options = PATIENT, values = values).use { client ->
             val error = case.textOrNull("error")
             if (error != null) {
                 assertContains(failsWith(error) { client.get<Any>(key) }.message!!, "'$key'")
@@ -222,7 +222,7 @@ class ConformanceTest {
     private fun checkSigned(client: Client, key: String, case: JsonObject, stored: ByteArray) {
         val value = assertNotNull(client.get<Any>(key))
         strings.set("plain", bytesOf(case.getValue("value")), flags = case.getValue("value_flags").jsonPrimitive.int)
-        Client(server.address).use { unsigned ->
+        Client(server.address, options = PATIENT).use { unsigned ->
             val plain = unsigned.get<Any>("plain")
             if (value is ByteArray) assertContentEquals(plain as ByteArray, value) else assertEquals(plain, value)
         }
@@ -239,7 +239,7 @@ class ConformanceTest {
     @Test
     fun `a signing client covers the prefix and refuses what the server would change`() {
         val values = ValueOptions(signingKeys = listOf("0123456789abcdef".toByteArray()))
-        Client(server.address, options = ClientOptions(keyPrefix = "a:"), values = values).use { client ->
+        Client(server.address, options = PATIENT.copy(keyPrefix = "a:"), values = values).use { client ->
             client.set("k", "mine")
             assertEquals("mine", client.withTimeout(20.seconds).get<String>("k"))
             strings.set("a:j", strings.get("a:k")!!.value, flags = Flags.SIGNED)
@@ -250,9 +250,9 @@ class ConformanceTest {
             )
             refused.forEach { assertContains(it.message!!, "signingKeys") }
         }
-        Client(server.address).use { assertContains(failsWith("ForeignValue") { it.get<String>("a:k") }.message!!, "signingKeys") }
+        Client(server.address, options = PATIENT).use { assertContains(failsWith("ForeignValue") { it.get<String>("a:k") }.message!!, "signingKeys") }
         val short = ValueOptions.builder().signingKeys("too short".toByteArray()).build()
-        assertContains(failsWith("InvalidArgument") { Client(server.address, values = short) }.message!!, "shorter than 16")
+        assertContains(failsWith("InvalidArgument") { Client(server.address, options = PATIENT, values = short) }.message!!, "shorter than 16")
     }
 
     @Serializable
@@ -264,7 +264,7 @@ class ConformanceTest {
     )
 
     @Test
-    fun `flags are those of the registry`() = Client(server.address).use { client ->
+    fun `flags are those of the registry`() = Client(server.address, options = PATIENT).use { client ->
         fun constant(name: String) = Flags::class.java.getField(name.removePrefix("FLAG_")).getInt(null)
         eachVector("flags.json") { case ->
             if ("flags" in case) {

@@ -1,7 +1,6 @@
 package io.github.cmemcache.tests
 
 import io.github.cmemcache.CacheException
-import io.github.cmemcache.ClientOptions
 import io.github.cmemcache.ClosedException
 import io.github.cmemcache.DisconnectedException
 import io.github.cmemcache.ServerDownException
@@ -29,7 +28,7 @@ class FailureTest {
     @Test
     fun `a server that was restarted is used again without a new client`() {
         Memcached().use { server ->
-            StringClient(server.address, options = ClientOptions(deadRetry = 200.milliseconds)).use { cache ->
+            StringClient(server.address, options = PATIENT.copy(deadRetry = 200.milliseconds)).use { cache ->
                 cache.set("k", "v")
                 server.restart()
                 assertNull(cache.get("k"))
@@ -47,7 +46,7 @@ class FailureTest {
     fun `a dead server costs its own keys of a batch and no others`() {
         val servers = List(3) { Memcached() }
         try {
-            StringClient(*servers.map { it.address }.toTypedArray()).use { cache ->
+            StringClient(servers.map { ServerSpec(it.address) }, PATIENT).use { cache ->
                 val entries = (0 until 300).associate { "key-$it" to "value-$it".toByteArray() }
                 assertEquals(300, cache.setMulti(entries, 1.minutes).orThrow().size)
                 servers[1].kill()
@@ -71,11 +70,11 @@ class FailureTest {
     fun `a batch waits for the slowest server and not for the sum`() {
         val silent = List(4) { FakeServer.silent() }
         try {
-            val options = ClientOptions(protocol = io.github.cmemcache.WireProtocol.META, timeout = 500.milliseconds)
+            val options = PATIENT.copy(protocol = io.github.cmemcache.WireProtocol.META, timeout = 2.seconds)
             StringClient(silent.map { ServerSpec(it.address) }, options).use { cache ->
                 val keys = (0 until 100).map { "key-$it" }
                 val took = measureTime { assertEquals(keys.toSet(), cache.getMulti(keys).errors.keys) }
-                assertTrue(took < 1500.milliseconds, "$took")
+                assertTrue(took < 7.seconds, "$took")
             }
         } finally {
             silent.forEach { it.close() }
@@ -85,7 +84,7 @@ class FailureTest {
     @Test
     fun `a late reply never reaches the next caller`() {
         Memcached().use { server ->
-            StringClient(server.address, options = ClientOptions(failureLimit = 1000)).use { cache ->
+            StringClient(server.address, options = PATIENT.copy(failureLimit = 1000)).use { cache ->
                 cache.set("a", "of a")
                 cache.set("b", "of b")
                 repeat(5) {
@@ -102,13 +101,13 @@ class FailureTest {
     @Test
     fun `a server marked down is left alone until it is forgotten`() {
         Memcached().use { server ->
-            StringClient(server.address).use { cache ->
+            StringClient(server.address, options = PATIENT).use { cache ->
                 cache.set("k", "v")
                 cache.markDown(server.address, 1.minutes)
                 assertEquals(server.address, assertFailsWith<ServerDownException> { cache.get("k") }.server)
                 val metrics = cache.metrics().single()
                 assertEquals(ServerState.DOWN, metrics.state)
-                assertTrue(metrics.downForMillis in 50_000L..60_000L)
+                assertTrue(metrics.downForMillis in 30_000L..60_000L)
                 cache.forgetDeadHosts()
                 assertEquals("v", cache.get("k")?.text)
             }
@@ -118,7 +117,7 @@ class FailureTest {
     @Test
     fun `64 threads share a client and each gets its own values`() {
         Memcached("-c", "1024").use { server ->
-            StringClient(server.address, options = ClientOptions(timeout = 20.seconds)).use { cache ->
+            StringClient(server.address, options = PATIENT.copy(timeout = 20.seconds)).use { cache ->
                 val failures = ConcurrentLinkedQueue<Throwable>()
                 val threads = List(64) { number ->
                     thread {
@@ -150,7 +149,7 @@ class FailureTest {
     fun `a client can be closed while calls are in flight`() {
         Memcached().use { server ->
             repeat(20) {
-                val cache = StringClient(server.address)
+                val cache = StringClient(server.address, options = PATIENT)
                 val started = CountDownLatch(8)
                 val done = AtomicLong()
                 val failures = ConcurrentLinkedQueue<Throwable>()
@@ -173,9 +172,9 @@ class FailureTest {
                     }
                 }
                 started.await()
-                while (done.get() < 100) Thread.sleep(1)
+                while (done.get() < 100 && failures.isEmpty()) Thread.sleep(1)
                 cache.close()
-                threads.forEach { it.join(10_000) }
+                threads.forEach { it.join(30_000) }
                 assertTrue(threads.none { it.isAlive })
                 failures.firstOrNull()?.let { throw it }
             }
@@ -185,7 +184,7 @@ class FailureTest {
     @Test
     fun `close does not wait for a server that hangs`() {
         FakeServer.silent().use { server ->
-            val cache = StringClient(server.address, options = ClientOptions(timeout = 2.seconds))
+            val cache = StringClient(server.address, options = PATIENT.copy(timeout = 6.seconds))
             val caller = thread {
                 try {
                     cache.get("k")
@@ -193,9 +192,10 @@ class FailureTest {
                     // Whether it ends by its deadline or by the close.
                 }
             }
-            while (cache.metrics().single().connects == 0L) Thread.sleep(5)
-            assertTrue(measureTime { cache.close() } < 1500.milliseconds)
-            caller.join(5000)
+            assertTrue(comesTrue { cache.metrics().single().connects > 0 })
+            val took = measureTime { cache.close() }
+            assertTrue(took < 4.seconds, "$took")
+            caller.join(30_000)
             assertTrue(!caller.isAlive)
         }
     }
@@ -206,7 +206,7 @@ class FailureTest {
             input.read(ByteArray(100))
             socket.close()
         }.use { server ->
-            StringClient(server.address, options = ClientOptions(protocol = io.github.cmemcache.WireProtocol.META)).use { cache ->
+            StringClient(server.address, options = PATIENT.copy(protocol = io.github.cmemcache.WireProtocol.META)).use { cache ->
                 val error = assertFailsWith<DisconnectedException> { cache.set("k", "v") }
                 assertEquals(server.address, error.server)
                 assertTrue(error.outcomeUnknown)
@@ -217,7 +217,7 @@ class FailureTest {
     @Test
     fun `an interrupted thread gets its answers`() {
         Memcached().use { server ->
-            StringClient(server.address).use { cache ->
+            StringClient(server.address, options = PATIENT).use { cache ->
                 Thread.currentThread().interrupt()
                 try {
                     cache.set("k", "v")

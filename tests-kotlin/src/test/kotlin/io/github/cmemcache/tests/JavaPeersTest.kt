@@ -33,8 +33,8 @@ import kotlin.test.assertTrue
 class JavaPeersTest {
     private val server = Memcached()
     private val address = InetSocketAddress("127.0.0.1", server.port)
-    private val cache = Client(server.address, values = ValueOptions(Dialect.SPYMEMCACHED, javaClasses = setOf(Point::class.java.name)))
-    private val raw = StringClient(server.address)
+    private val cache = Client(server.address, options = PATIENT, values = ValueOptions(Dialect.SPYMEMCACHED, javaClasses = setOf(Point::class.java.name)))
+    private val raw = StringClient(server.address, options = PATIENT)
     private val spy = MemcachedClient(ConnectionFactoryBuilder().setDaemon(true).build(), listOf(address))
     private val xmemcached = XMemcachedClient(address)
 
@@ -153,7 +153,7 @@ class JavaPeersTest {
 
     @Test
     fun `what this library writes by default spymemcached does not mistake for something else`() {
-        Client(server.address).use { portable ->
+        Client(server.address, options = PATIENT).use { portable ->
             portable.set("k", listOf(1, 2))
             // It says so in its log and returns null, as it does for everything it cannot read.
             assertEquals(null, spy.get("k"))
@@ -162,7 +162,7 @@ class JavaPeersTest {
 
     @Test
     fun `what whalin's transcoder wrote is read`() {
-        Client(server.address, values = ValueOptions(Dialect.WHALIN)).use { whalin ->
+        Client(server.address, options = PATIENT, values = ValueOptions(Dialect.WHALIN)).use { whalin ->
             val transcoders: List<(String, Any) -> Unit> = listOf(
                 { key, value -> spy.set(key, 0, value, WhalinTranscoder() as Transcoder<Any>).get(5, TimeUnit.SECONDS) },
                 { key, value -> xmemcached.set(key, 0, value, net.rubyeye.xmemcached.transcoders.WhalinTranscoder()) },

@@ -1,6 +1,5 @@
 package io.github.cmemcache.tests
 
-import io.github.cmemcache.ClientOptions
 import io.github.cmemcache.DisconnectedException
 import io.github.cmemcache.Failover
 import io.github.cmemcache.NotNumericException
@@ -21,6 +20,7 @@ import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
 import kotlin.test.assertNotNull
 import kotlin.test.assertTrue
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.Duration.Companion.seconds
 
@@ -30,8 +30,9 @@ class MetricsTest {
     private inline fun <reified E : Throwable> failing(
         address: String,
         protocol: WireProtocol = WireProtocol.META,
+        timeout: Duration = PATIENT.timeout,
         crossinline call: (StringClient) -> Unit,
-    ): ServerMetrics = StringClient(address, options = ClientOptions(protocol, timeout = 300.milliseconds)).use {
+    ): ServerMetrics = StringClient(address, options = PATIENT.copy(protocol, timeout = timeout)).use {
         assertFailsWith<E> { call(it) }
         it.metrics().single()
     }
@@ -40,7 +41,7 @@ class MetricsTest {
     fun `failures are counted by kind`() {
         assertEquals(1, failing<ServerDownException>("127.0.0.1:${freePort()}") { it.get("k") }.connectErrors)
         FakeServer.silent().use { server ->
-            val metrics = failing<TimeoutException>(server.address) { it.get("k") }
+            val metrics = failing<TimeoutException>(server.address, timeout = 500.milliseconds) { it.get("k") }
             assertEquals(1, metrics.timeouts)
             assertEquals(ServerState.SUSPECT, metrics.state)
         }
@@ -61,7 +62,7 @@ class MetricsTest {
 
     @Test
     fun `metadata tells what the server knows`() = Memcached().use { server ->
-        StringClient(server.address).use { client ->
+        StringClient(server.address, options = PATIENT).use { client ->
             client.set("k", "value", 100.seconds)
             val fresh = assertNotNull(client.metadata("k"))
             assertFalse(fresh.fetched)
@@ -88,7 +89,7 @@ class MetricsTest {
         val servers = List(3) { Memcached() }
         val specs = servers.map { ServerSpec(it.address) }
         for (protocol in protocols) for (placement in placements) for (failover in failovers) for (spin in spins) {
-            StringClient(specs, ClientOptions(protocol, placement, failover, timeout = 10.seconds, spin = spin)).use { client ->
+            StringClient(specs, PATIENT.copy(protocol, placement, failover, spin = spin)).use { client ->
                 val value = "$protocol $placement $failover $spin"
                 client.set("k", value)
                 assertEquals(value, client.get("k")?.text)

@@ -18,15 +18,20 @@ class NativeMemoryTest {
         fun resident() = status.useLines { lines -> lines.first { it.startsWith("VmRSS") } }.filter { it.isDigit() }.toLong()
 
         Memcached().use { server ->
-            StringClient(server.address).use { cache ->
+            StringClient(server.address, options = PATIENT).use { cache ->
                 operations(cache, server, 200_000)
                 System.gc()
-                val before = resident()
-                operations(cache, server, 1_000_000)
-                System.gc()
-                val grown = resident() - before
-                // A leak of 20 bytes per operation would be seen.
-                assertTrue(grown < 20_000, "grown by $grown KiB")
+                // What the machine itself takes, for compiled code and for allocators of threads, it takes once or twice; what is
+                // forgotten is forgotten every time. A leak of 20 bytes per operation would be seen.
+                val isFlat = (1..4).any {
+                    val before = resident()
+                    operations(cache, server, 1_000_000)
+                    System.gc()
+                    val grown = resident() - before
+                    println("grown by $grown KiB")
+                    grown < 20_000
+                }
+                assertTrue(isFlat, "it grows every time")
             }
         }
     }
@@ -56,7 +61,7 @@ class NativeMemoryTest {
                     if (done % 20 == 0) {
                         cache.set("large-$number", large)
                         assertEquals(200_000, cache.get("large-$number")?.value?.size)
-                        StringClient(server.address).use { it.get("k") }
+                        StringClient(server.address, options = PATIENT).use { it.get("k") }
                         cache.stats()
                         done += 4
                     }

@@ -69,8 +69,8 @@ class Trap : java.io.Serializable {
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ObjectsTest {
     private val server = Memcached()
-    private val cache = Client(server.address)
-    private val raw = StringClient(server.address)
+    private val cache = Client(server.address, options = PATIENT)
+    private val raw = StringClient(server.address, options = PATIENT)
 
     @AfterAll
     fun end() {
@@ -260,7 +260,7 @@ class ObjectsTest {
 
     @Test
     fun `values are compressed where it pays and read by every client`() {
-        Client(server.address, values = ValueOptions(compressFrom = 100)).use { small ->
+        Client(server.address, options = PATIENT, values = ValueOptions(compressFrom = 100)).use { small ->
             val text = "abc".repeat(1000)
             small.set("k", text)
             assertEquals(Flags.TEXT or Flags.ZLIB, raw.get("k")?.flags)
@@ -276,9 +276,9 @@ class ObjectsTest {
 
     @Test
     fun `a value that decompresses beyond the limit is an error`() {
-        Client(server.address, values = ValueOptions(compressFrom = 1)).use { it.set("k", ByteArray(1_000_000)) }
+        Client(server.address, options = PATIENT, values = ValueOptions(compressFrom = 1)).use { it.set("k", ByteArray(1_000_000)) }
         assertTrue(raw.get("k")!!.value.size < 2000)
-        Client(server.address, values = ValueOptions(maxDecompressedSize = 999_999)).use { careful ->
+        Client(server.address, options = PATIENT, values = ValueOptions(maxDecompressedSize = 999_999)).use { careful ->
             assertTrue("maxDecompressedSize" in assertFailsWith<UndecodableValueException> { careful.get<ByteArray>("k") }.message.orEmpty())
         }
         assertEquals(1_000_000, cache.get<ByteArray>("k")?.size)
@@ -305,7 +305,7 @@ class ObjectsTest {
     fun `java serialization holds the classes that the user lists and no others`() {
         val error = assertFailsWith<InvalidArgumentException> { cache.set("k", Point(1, 2)) }
         assertTrue(Point::class.java.name in error.message.orEmpty() && "javaClasses" in error.message.orEmpty())
-        Client(server.address, values = ValueOptions(javaClasses = setOf(Point::class.java.name))).use { trusting ->
+        Client(server.address, options = PATIENT, values = ValueOptions(javaClasses = setOf(Point::class.java.name))).use { trusting ->
             assertEquals(Stored, trusting.set("k", Point(1, 2)))
             assertEquals(Point(1, 2), trusting.get<Point>("k"))
             assertEquals(Stored, trusting.setObject("points", arrayOf(Point(1, 2))))

@@ -1,5 +1,6 @@
 package io.github.cmemcache.tests
 
+import io.github.cmemcache.ClientOptions
 import java.io.InputStream
 import java.io.OutputStream
 import java.net.InetAddress
@@ -10,10 +11,37 @@ import java.util.concurrent.CopyOnWriteArrayList
 import java.util.concurrent.TimeUnit
 import java.util.concurrent.atomic.AtomicLong
 import kotlin.concurrent.thread
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.TimeSource
 
 private val LOOPBACK: InetAddress = InetAddress.getByName("127.0.0.1")
 
-fun freePort(): Int = ServerSocket(0, 1, LOOPBACK).use { it.localPort }
+private val reserved = CopyOnWriteArrayList<Socket>()
+
+/**
+ * A port on which nobody listens, and that the system gives to nobody while the tests run: it is bound and never listens, so that
+ * who connects is refused, and a server that asks to share it, as memcached does, may listen, end and come back.
+ */
+fun freePort(): Int {
+    val bound = Socket()
+    bound.reuseAddress = true
+    bound.bind(InetSocketAddress(0))
+    reserved += bound
+    return bound.localPort
+}
+
+/** Options of clients whose calls are expected to end well: a busy machine can stand still for a second. */
+val PATIENT = ClientOptions(timeout = 20.seconds, connectTimeout = 10.seconds)
+
+/** Waits up to 30 s until something is so; whether it is. */
+fun comesTrue(isSo: () -> Boolean): Boolean {
+    val begun = TimeSource.Monotonic.markNow()
+    while (!isSo()) {
+        if (begun.elapsedNow() > 30.seconds) return false
+        Thread.sleep(5)
+    }
+    return true
+}
 
 /** A real memcached on a free port of 127.0.0.1, ended with the test. */
 class Memcached @JvmOverloads constructor(private vararg val options: String, val port: Int = freePort()) : AutoCloseable {
@@ -24,7 +52,7 @@ class Memcached @JvmOverloads constructor(private vararg val options: String, va
         val command = mutableListOf("memcached", "-l", "127.0.0.1", "-p", "$port", "-U", "0", *options)
         if (System.getProperty("user.name") == "root") command += listOf("-u", "root")
         val started = ProcessBuilder(command).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start()
-        repeat(500) {
+        repeat(3000) {
             check(started.isAlive) { "memcached ended by itself with ${started.exitValue()}" }
             if (answers()) return started
             Thread.sleep(10)
@@ -42,7 +70,7 @@ class Memcached @JvmOverloads constructor(private vararg val options: String, va
 
     fun kill() {
         process.destroyForcibly()
-        check(process.waitFor(10, TimeUnit.SECONDS)) { "memcached on $address does not end" }
+        check(process.waitFor(30, TimeUnit.SECONDS)) { "memcached on $address does not end" }
     }
 
     fun restart() {
