@@ -13,8 +13,7 @@ import Testing
             servers: [server.spec],
             options: options {
                 $0.protocol = wire
-                $0.timeout = .seconds(10)
-                $0.connectTimeout = .seconds(5)
+                $0.failureLimit = 1000
             })
         try fill(client)
         return (server, client)
@@ -142,7 +141,7 @@ import Testing
         let hasty = try client.withTimeout(.milliseconds(100))
         var error: CacheError?
         let took = try time { error = try failure { () throws(CacheError) in try hasty.set("k", "x") } }
-        #expect(error?.code == .timeout && took < .seconds(3))
+        #expect(error?.code == .timeout && took < .seconds(5))
     }
 
     @Test("a half-closed connection is replaced", arguments: protocols)

@@ -10,9 +10,22 @@ import Testing
         return try #require(Int(line.split(whereSeparator: \.isWhitespace)[1])) * 1024
     }
 
+    /// Whether some work leaves the memory as it was, once of four times: what the allocator keeps for more threads at a time it
+    /// takes once or twice; what is forgotten is forgotten every time.
+    private func neverGrows(by limit: Int, _ work: () async throws -> Void) async throws -> Bool {
+        for _ in 0..<4 {
+            let before = try residentSize()
+            try await work()
+            let growth = try residentSize() - before
+            print("grew by \(growth) bytes")
+            if growth < limit { return true }
+        }
+        return false
+    }
+
     @Suite struct LeakTests {
         @Test("a million operations leave the memory as it was", .timeLimit(.minutes(5)))
-        func aMillionOperations() throws {
+        func aMillionOperations() async throws {
             let memcached = try Memcached()
             let client = try Client(servers: [memcached.server], options: patient)
             let large = String(repeating: "0123456789", count: 1000)
@@ -35,11 +48,8 @@ import Testing
                 }
             }
             try run(100_000)
-            let before = try residentSize()
-            try run(1_000_000)
-            let growth = try residentSize() - before
             // A leak of one small object an operation would be 16 MB and more.
-            #expect(growth < 2 << 20, "grew by \(growth) bytes")
+            #expect(try await neverGrows(by: 2 << 20) { try run(1_000_000) })
         }
 
         @Test("a hundred thousand async operations leave the memory as it was", .timeLimit(.minutes(5)))
@@ -60,10 +70,7 @@ import Testing
                 }
             }
             try await run(20_000)
-            let before = try residentSize()
-            try await run(100_000)
-            let growth = try residentSize() - before
-            #expect(growth < 1 << 20, "grew by \(growth) bytes")
+            #expect(try await neverGrows(by: 1 << 20) { try await run(100_000) })
         }
 
         @Test(
@@ -86,9 +93,10 @@ import Testing
             try await Task.sleep(for: .milliseconds(200))
             let (threads, sockets) = (try count("/proc/self/task"), try count("/proc/self/fd"))
             try await run(2000)
-            try await Task.sleep(for: .milliseconds(200))
-            #expect(try count("/proc/self/task") <= threads + 4)
-            #expect(try count("/proc/self/fd") <= sockets + 2)
+            let isFlat = try await comesTrue {
+                try count("/proc/self/task") <= threads + 4 && count("/proc/self/fd") <= sockets + 2
+            }
+            #expect(isFlat)
         }
     }
 #endif

@@ -49,8 +49,8 @@ final class Memcached: @unchecked Sendable {
     }
 
     private func waitUntilItListens() throws {
-        let client = try StringClient(servers: [server])
-        for _ in 0..<500 {
+        let client = try StringClient(servers: [server], options: patient)
+        for _ in 0..<3000 {
             client.forgetDeadHosts()
             // Who asks for TLS or credentials has answered with that.
             switch try client.version().first?.error?.code {
@@ -60,7 +60,7 @@ final class Memcached: @unchecked Sendable {
             }
             usleep(10_000)
         }
-        throw Unfit("memcached did not listen on \(address) within 5 seconds")
+        throw Unfit("memcached did not listen on \(address) within 30 seconds")
     }
 }
 
@@ -112,27 +112,35 @@ final class FakeServer: @unchecked Sendable {
 }
 
 private func listen() throws -> (Int32, UInt16) {
+    let (listener, port) = try bound(shared: false)
+    guard listen(listener, 128) == 0 else { throw Unfit("nobody can listen on port \(port): \(errno)") }
+    return (listener, port)
+}
+
+private func bound(shared: Bool) throws -> (Int32, UInt16) {
     #if canImport(Glibc)
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     #else
         let listener = socket(AF_INET, SOCK_STREAM, 0)
     #endif
+    var share = Int32(shared ? 1 : 0)
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &share, socklen_t(MemoryLayout<Int32>.size))
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    // What is shared is bound on every address, and a server then listens on one of them.
+    address.sin_addr.s_addr = shared ? 0 : UInt32(0x7f00_0001).bigEndian
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let isBound = withUnsafeMutablePointer(to: &address) {
         $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            bind(listener, $0, length) == 0 && listen(listener, 128) == 0 && getsockname(listener, $0, &length) == 0
+            bind(listener, $0, length) == 0 && getsockname(listener, $0, &length) == 0
         }
     }
     guard isBound else { throw Unfit("no loopback port could be had: \(errno)") }
     return (listener, UInt16(bigEndian: address.sin_port))
 }
 
-/// A port on which nobody listens at the moment.
+/// A port on which nobody listens, and that the system gives to nobody while the tests run: it is bound and never listens, so
+/// that who connects is refused, and a server that asks to share it, as memcached does, may listen, end and come back.
 func freePort() throws -> UInt16 {
-    let (listener, port) = try listen()
-    close(listener)
-    return port
+    try bound(shared: true).1
 }

@@ -6,14 +6,14 @@ import Testing
 @Suite struct MetricsTests {
     /// What was counted when a call failed with this code.
     private func failing(
-        _ server: ServerSpec, _ code: CacheError.Code, protocol: WireProtocol = .meta,
+        _ server: ServerSpec, _ code: CacheError.Code, protocol: WireProtocol = .meta, timeout: Duration = patient.timeout,
         _ call: (StringClient) throws(CacheError) -> Void
     ) throws -> ServerMetrics {
         let client = try StringClient(
             servers: [server],
             options: options {
                 $0.protocol = `protocol`
-                $0.timeout = .milliseconds(300)
+                $0.timeout = timeout
             })
         let error = try failure { () throws(CacheError) in try call(client) }
         #expect(error.code == code, "\(error)")
@@ -27,7 +27,9 @@ import Testing
         #expect(refused.connectErrors == 1)
 
         let silent = try FakeServer()
-        let waited = try failing(silent.server, .timeout) { (client) throws(CacheError) in _ = try client.get("k") }
+        let waited = try failing(silent.server, .timeout, timeout: .milliseconds(500)) { (client) throws(CacheError) in
+            _ = try client.get("k")
+        }
         #expect(waited.timeouts == 1)
         #expect(waited.state == .suspect)
 

@@ -25,7 +25,7 @@ import Testing
     @Test("the library carries out what these requests say")
     func libraryAgrees() throws {
         let memcached = try Memcached()
-        let client = try StringClient(servers: [memcached.server])
+        let client = try StringClient(servers: [memcached.server], options: patient)
         #expect(try client.packed.store(.set, "k", "v", flags: 5, ttl: .seconds(60), timeout: 900) == .stored)
         #expect(try client.packed.get(.get, "k", timeout: 900) == Item(value: Data("v".utf8), flags: 5))
     }

@@ -22,17 +22,29 @@ func failure(of body: () async throws -> Void) async throws -> any Error {
     throw Unfit("no error was thrown")
 }
 
-/// Options with some of them changed.
-func options(_ change: (inout ClientOptions) -> Void) -> ClientOptions {
+/// Options of clients whose calls are expected to end well: a busy machine can stand still for a second.
+let patient = {
     var options = ClientOptions()
+    options.timeout = .seconds(20)
+    options.connectTimeout = .seconds(10)
+    return options
+}()
+
+/// Patient options with some of them changed.
+func options(_ change: (inout ClientOptions) -> Void) -> ClientOptions {
+    var options = patient
     change(&options)
     return options
 }
 
-/// Options of clients whose calls are expected to end well: a busy machine can stand still for a second.
-let patient = options {
-    $0.timeout = .seconds(20)
-    $0.connectTimeout = .seconds(10)
+/// Waits up to 30 s until something is so; whether it is.
+func comesTrue(_ isSo: () throws -> Bool) async throws -> Bool {
+    let patience = ContinuousClock.now + .seconds(30)
+    while try !isSo() {
+        if ContinuousClock.now > patience { return false }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+    return true
 }
 
 /// How long `body` takes.

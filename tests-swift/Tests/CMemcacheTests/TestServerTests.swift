@@ -24,22 +24,26 @@ import Testing
     @Test("a stopped server refuses connections and a restarted one is empty")
     func stopAndRestart() throws {
         let server = try TestServer()
-        try StringClient(servers: [server.spec]).set("key", "value")
+        try StringClient(servers: [server.spec], options: patient).set("key", "value")
         server.stop()
         server.stop()
-        let error = try failure { () throws(CacheError) in _ = try StringClient(servers: [server.spec]).get("key") }
+        let error = try failure { () throws(CacheError) in
+            _ = try StringClient(servers: [server.spec], options: patient).get("key")
+        }
         #expect(error.code == .serverDown)
         try server.restart()
-        #expect(try StringClient(servers: [server.spec]).get("key") == nil)
+        #expect(try StringClient(servers: [server.spec], options: patient).get("key") == nil)
     }
 
     @Test("a server ends with its last reference")
     func endsByItself() throws {
         var server: TestServer? = try TestServer()
         let spec = try #require(server).spec
-        try StringClient(servers: [spec]).set("key", "value")
+        try StringClient(servers: [spec], options: patient).set("key", "value")
         server = nil
-        let error = try failure { () throws(CacheError) in _ = try StringClient(servers: [spec]).get("key") }
+        let error = try failure { () throws(CacheError) in
+            _ = try StringClient(servers: [spec], options: patient).get("key")
+        }
         #expect(error.code == .serverDown)
     }
 
@@ -49,7 +53,7 @@ import Testing
         limits.itemSizeMax = 2000
         limits.memoryLimit = 5000
         let server = try TestServer(limits)
-        let client = try StringClient(servers: [server.spec])
+        let client = try StringClient(servers: [server.spec], options: patient)
         for number in 0..<10 { try client.set("key\(number)", String(repeating: "x", count: 900)) }
         #expect(try client.get("key0") == nil)
         #expect(try client.get("key9") != nil)
@@ -63,7 +67,7 @@ import Testing
         var old = TestServer.Options()
         old.version = "1.4.39"
         let server = try TestServer(old)
-        let client = try StringClient(servers: [server.spec])
+        let client = try StringClient(servers: [server.spec], options: patient)
         try client.set("key", "value")
         #expect(try client.get("key")?.text == "value")
         #expect(try client.version().first?.reply == "1.4.39")
@@ -76,7 +80,7 @@ import Testing
         wary.user = "ann"
         wary.password = "s3cret"
         let server = try TestServer(wary)
-        let client = try StringClient(servers: [server.spec])
+        let client = try StringClient(servers: [server.spec], options: patient)
         _ = try failure { () throws(CacheError) in try client.set("key", "value") }
         #expect(server.counts().stores == 0)
     }
