@@ -33,11 +33,15 @@ use crate::conn::wait::{Deadline, Interests, RoundTrip};
 use crate::conn::{Connection, Large, COPIED_VALUE};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::proto::{Dialect, FaultKind, Reply, Request, Unsupported, Violation};
+use crate::sync::TIME_PASSES;
 
 /// An idle connection is looked at before it is used again, unless it was used so shortly ago that the server can hardly have
 /// closed it since, and a read, which can be repeated, is all that is at stake. The classic protocol has no tokens that would
 /// unmask a reply too many, so there it is always looked at.
 const TRUSTED_IDLE: Duration = Duration::from_millis(1);
+
+/// After so long in the queue, connections that a crowd does not share are used as well: those that it shares are held up.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Requests are encoded in portions of this many bytes, so that the memory of a batch does not grow with its size.
 const PORTION: usize = 64 * 1024;
@@ -55,7 +59,11 @@ pub(crate) trait Work<'r> {
 #[derive(Debug)]
 enum Stage {
     Start,
-    Queued(Arc<Ticket>),
+    Queued {
+        ticket: Arc<Ticket>,
+        /// Until when it leaves it to those who share a connection to serve it.
+        patience: Instant,
+    },
     Resolving(Resolution),
     Connecting {
         socket: Socket,
@@ -170,7 +178,7 @@ impl<'r> Lane<'r> {
         let stage = mem::replace(&mut self.stage, Stage::Done);
         let step = match stage {
             Stage::Start => self.start(work, now),
-            Stage::Queued(ticket) => self.queued(ticket, work, now, wait),
+            Stage::Queued { ticket, patience } => self.queued(ticket, patience, work, now, wait),
             Stage::Resolving(resolution) => self.resolving(resolution, now, wait),
             Stage::Connecting { socket, rest, by } => self.connecting(socket, rest, by, now, wait),
             Stage::Securing(socket) => self.securing(socket, now, wait),
@@ -187,7 +195,7 @@ impl<'r> Lane<'r> {
     /// A caller that was not scheduled until past its deadline looks once more, for a reply that came in time.
     fn may_have_its_reply(&mut self) -> bool {
         match &self.stage {
-            Stage::Queued(ticket) => ticket.is_served(),
+            Stage::Queued { ticket, .. } => ticket.is_served(),
             Stage::Exchange(connection) => {
                 let waits = self.next == self.len && connection.machine.out().is_empty();
                 waits && !mem::replace(&mut self.looked_late, true)
@@ -213,7 +221,7 @@ impl<'r> Lane<'r> {
         self.stage = match self.server.pool.enter(request.as_ref()) {
             Ok(Admission::Idle(connection)) => return self.board(connection, work.is_read(), now),
             Ok(Admission::Open) => self.open(now),
-            Ok(Admission::Queue(ticket)) => Stage::Queued(ticket),
+            Ok(Admission::Queue(ticket)) => Stage::Queued { ticket, patience: now + PATIENCE },
             Err(error) => return self.end(error, true),
         };
         Step::Moved
@@ -241,11 +249,25 @@ impl<'r> Lane<'r> {
         }
     }
 
-    fn queued(&mut self, ticket: Arc<Ticket>, work: &mut dyn Work<'r>, now: Instant, wait: &mut Interests) -> Step {
+    fn queued(
+        &mut self,
+        ticket: Arc<Ticket>,
+        mut patience: Instant,
+        work: &mut dyn Work<'r>,
+        now: Instant,
+        wait: &mut Interests,
+    ) -> Step {
         match ticket.look() {
-            Call::Wait | Call::Boarded => {
+            call @ (Call::Wait | Call::Boarded) => {
+                if now >= patience && TIME_PASSES {
+                    if matches!(call, Call::Wait) {
+                        self.server.pool.relieve(now);
+                    }
+                    patience = now + PATIENCE;
+                }
+                wait.limit(patience);
                 wait.unpark();
-                self.stage = Stage::Queued(ticket);
+                self.stage = Stage::Queued { ticket, patience };
                 return Step::Still;
             }
             Call::Lead(connection) if connection.machine.owed() > 0 => {
@@ -544,7 +566,7 @@ impl<'r> Lane<'r> {
         let connect = self.server.connect_timeout.min(deadline.total);
         match mem::replace(&mut self.stage, Stage::Done) {
             Stage::Start => self.expire(Phase::Queue, total, true),
-            Stage::Queued(ticket) => {
+            Stage::Queued { ticket, .. } => {
                 let sent = self.server.pool.leave(&ticket);
                 self.expire(if sent { Phase::Read } else { Phase::Queue }, total, !sent);
             }

@@ -173,12 +173,12 @@ fn forgive(error: &crate::Error, may_fail: bool) {
     assert!(may_fail && kinds.contains(&error.kind()), "{error:?}");
 }
 
-/// A caller who leaves at any moment.
+/// A caller who leaves at any moment, or asks for one more connection before.
 fn hasty(server: Arc<Server>, name: &str) {
     let mut work = Reading { key: Key::parse(name.as_bytes()).unwrap(), replies: 0 };
     let mut now = Instant::now();
     let deadline = Deadline { at: now + HOUR, total: HOUR };
-    let mut lane = Lane::new(server, 0, 1, &work, now);
+    let mut lane = Lane::new(server.clone(), 0, 1, &work, now);
     let mut interests = Interests::default();
     while !lane.is_done() {
         interests.clear();
@@ -186,6 +186,8 @@ fn hasty(server: Arc<Server>, name: &str) {
             yield_now();
             if thread_rng().gen_ratio(1, 3) {
                 now = deadline.at;
+            } else if thread_rng().gen_ratio(1, 3) {
+                server.pool.relieve(now);
             }
         }
     }

@@ -3,7 +3,7 @@
 //! An idle connection is lent first, then a new one is opened up to the limit, then callers queue in the order of their
 //! arrival. One queue per server, not one per connection: whichever connection falls free takes all that waits. A crowd, that
 //! is more callers than there may be connections, queues earlier, because many requests in one write are cheaper than as many
-//! writes on connections of their own.
+//! writes on connections of their own. Who has waited too long brings the other connections in.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -23,6 +23,9 @@ const BOARD_LIMIT: usize = 64;
 
 /// For so many calls after the last crowd another is expected: threads come and go by the microsecond.
 const CROWD_MEMORY: u32 = 64;
+
+/// For so many calls after somebody has waited too long even a crowd uses every connection: some are held up.
+const RELIEF: u32 = 1024;
 
 /// What a caller gets.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ struct Inner {
     queue: VecDeque<Arc<Ticket>>,
     /// For how many more calls a crowd is expected.
     crowded: u32,
+    /// For how many more calls it uses every connection.
+    relief: u32,
     /// Connections of an earlier generation are not used again.
     generation: u64,
     closed: bool,
@@ -119,8 +124,9 @@ impl Pool {
     fn may_lend(&self, inner: &mut Inner) -> bool {
         let is_crowd = self.callers.load(Relaxed) > self.limit;
         inner.crowded = if is_crowd { CROWD_MEMORY } else { inner.crowded.saturating_sub(1) };
-        let limit = match inner.crowded {
-            0 => self.limit,
+        inner.relief = inner.relief.saturating_sub(1);
+        let limit = match (inner.crowded, inner.relief) {
+            (0, _) | (_, 1..) => self.limit,
             _ => self.limit.min(self.shared.saturating_add(self.loners.load(Relaxed))),
         };
         (inner.open as usize - inner.idle.len()) < limit as usize
@@ -175,6 +181,32 @@ impl Pool {
                 None => return,
                 Some(back) => connection = back,
             }
+        }
+    }
+
+    /// Somebody has waited too long for those who share connections: one more serves the queue, if there may be one, and for a
+    /// while nobody has to share.
+    pub(crate) fn relieve(&self, now: Instant) {
+        let mut inner = self.lock();
+        if inner.queue.is_empty() {
+            return;
+        }
+        if let Some(mut connection) = inner.idle.pop() {
+            inner.relief = RELIEF;
+            drop(inner);
+            if connection.socket.is_readable() {
+                // The server has closed it, or has said something that nobody asked for.
+                self.discard_idle();
+                drop(connection);
+                return self.lost();
+            }
+            return self.release(connection, now);
+        }
+        if inner.open < self.limit {
+            inner.relief = RELIEF;
+            self.set_open(&mut inner, 1);
+            drop(inner);
+            self.lost();
         }
     }
 
@@ -363,6 +395,52 @@ mod tests {
             pool.depart(true);
         }
         assert_eq!((pool.callers.load(Relaxed), pool.loners.load(Relaxed)), (0, 0));
+    }
+
+    /// A pool of up to three connections whose crowd shares one, which is lent; and a caller who waits for it.
+    fn crowded() -> (Pool, Arc<Ticket>) {
+        let pool = Pool { shared: 1, ..Pool::new(3) };
+        (0..4).for_each(|_| pool.arrive(true));
+        assert!(matches!(pool.enter(None), Ok(Admission::Open)));
+        let ticket = queued(&pool);
+        (pool, ticket)
+    }
+
+    #[test]
+    fn who_has_waited_too_long_brings_in_the_connections_that_nobody_shares() {
+        let (pool, ticket) = crowded();
+        pool.relieve(Instant::now());
+        assert!(matches!(ticket.look(), Call::Open), "one more may be opened");
+        assert!(matches!(pool.enter(None), Ok(Admission::Open)), "and more than one for a while");
+        let ticket = queued(&pool);
+        pool.relieve(Instant::now());
+        assert!(matches!(ticket.look(), Call::Wait), "but not beyond the limit");
+        assert_eq!(pool.open_connections(), 3);
+    }
+
+    #[test]
+    fn relief_comes_from_an_idle_connection_first() {
+        let (pool, ticket) = crowded();
+        let (connection, _server) = connection(Dialect::Meta, b"");
+        pool.lock().open += 1;
+        pool.lock().idle.push(connection);
+        pool.relieve(Instant::now());
+        assert!(matches!(ticket.look(), Call::Lead(_)));
+        pool.relieve(Instant::now());
+        assert_eq!(pool.lock().open, 2, "nobody waits any more");
+    }
+
+    #[test]
+    fn a_connection_that_the_server_has_closed_relieves_nobody() {
+        let (pool, ticket) = crowded();
+        let (mut connection, server) = connection(Dialect::Meta, b"");
+        drop(server);
+        eventually(Duration::from_secs(5), || connection.socket.is_readable());
+        pool.lock().idle.push(connection);
+        pool.lock().open += 1;
+        pool.relieve(Instant::now());
+        assert!(matches!(ticket.look(), Call::Open));
+        assert!(pool.lock().idle.is_empty());
     }
 
     fn broken(sent: bool) -> Error {
