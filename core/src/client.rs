@@ -733,7 +733,7 @@ fn call_by<'r, T>(
     let mut wait = Wait::new(cluster.config.spin);
     let mut work = Solo { request, take, outcome: None };
     loop {
-        let mut lane = [Lane::new(cluster.server(pick).clone(), 0, 1, &work, now)];
+        let mut lane = [Lane::sole(cluster.server(pick).clone(), &work, now)];
         drive(&mut lane, &mut work, deadline, &mut wait, now);
         if let Some(outcome) = work.outcome {
             return outcome;

@@ -17,7 +17,7 @@ use crate::proto::{Reply, Request, Value};
 use crate::sync::{current, thread_local, Mutex, MutexGuard, Thread};
 
 /// What has become of a ticket.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum State {
     /// It waits for a connection.
     Waiting,
@@ -30,6 +30,7 @@ enum State {
     /// The reply, or why there is none.
     Served(Result<Reply<'static>, Error>),
     /// Its caller has left.
+    #[default]
     Abandoned,
 }
 
@@ -44,13 +45,17 @@ pub(crate) enum Call {
     Served(Result<Reply<'static>, Error>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Body {
     state: State,
     request: Option<Request<'static>>,
     /// Key and value of `request`.
     bytes: Vec<u8>,
     key_length: usize,
+    /// The caller waits for nothing else, so that it goes on as soon as it is woken.
+    is_prompt: bool,
+    /// Whom the caller wakes once it has its reply.
+    next: Option<Thread>,
 }
 
 /// One caller's place in a queue.
@@ -69,12 +74,18 @@ impl Ticket {
     /// A ticket of the present thread. `request`: the request that may share a connection with others.
     pub(crate) fn take(request: Option<&Request<'_>>) -> Arc<Self> {
         // A thread that is ending has lost its spare one already.
-        let ticket = SPARE.try_with(|spare| spare.borrow_mut().take()).ok().flatten().unwrap_or_else(|| {
-            let body = Body { state: State::Waiting, request: None, bytes: Vec::new(), key_length: 0 };
-            Arc::new(Self { thread: current(), body: Mutex::new(body) })
-        });
+        let ticket = SPARE
+            .try_with(|spare| spare.borrow_mut().take())
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| Arc::new(Self { thread: current(), body: Mutex::default() }));
         ticket.body().load(request);
         ticket
+    }
+
+    /// Its caller waits for nothing else meanwhile.
+    pub(crate) fn set_prompt(&self) {
+        self.body().is_prompt = true;
     }
 
     /// Keeps the ticket for this thread's next call, unless somebody still holds it.
@@ -103,7 +114,10 @@ impl Ticket {
         match mem::replace(&mut body.state, State::Abandoned) {
             State::Lead(connection) => Call::Lead(connection),
             State::Open => Call::Open,
-            State::Served(outcome) => Call::Served(outcome),
+            State::Served(outcome) => {
+                body.wake_next();
+                Call::Served(outcome)
+            }
             other => {
                 let call = if matches!(other, State::Boarded) { Call::Boarded } else { Call::Wait };
                 body.state = other;
@@ -119,7 +133,9 @@ impl Ticket {
 
     /// The caller leaves. What it was handed at the last moment is returned, to be passed on.
     pub(crate) fn abandon(&self) -> Call {
-        match mem::replace(&mut self.body().state, State::Abandoned) {
+        let mut body = self.body();
+        body.wake_next();
+        match mem::replace(&mut body.state, State::Abandoned) {
             State::Lead(connection) => Call::Lead(connection),
             State::Open => Call::Open,
             State::Served(outcome) => Call::Served(outcome),
@@ -187,18 +203,67 @@ impl Ticket {
 
     /// Hands the caller its reply, or drops it when the caller has left.
     pub(crate) fn serve(&self, outcome: Result<Reply<'static>, Error>) {
-        let mut body = self.body();
-        if matches!(body.state, State::Waiting | State::Boarded) {
-            body.state = State::Served(outcome);
-            drop(body);
+        if self.fill(outcome) {
             self.thread.unpark();
+        }
+    }
+
+    /// As [`Ticket::serve`], but the caller is not woken; false when it has left.
+    fn fill(&self, outcome: Result<Reply<'static>, Error>) -> bool {
+        let mut body = self.body();
+        let waits = matches!(body.state, State::Waiting | State::Boarded);
+        if waits {
+            body.state = State::Served(outcome);
+        }
+        waits
+    }
+
+    /// Leaves it to the caller of this ticket to wake that of another; false when it has its reply already.
+    fn wakes(&self, other: &Self) -> bool {
+        let mut body = self.body();
+        let sleeps = matches!(body.state, State::Served(_));
+        if sleeps {
+            body.next = Some(other.thread.clone());
+        }
+        sleeps
+    }
+}
+
+/// The replies that came at once, handed to their callers one by one.
+///
+/// The driver wakes the first, and each wakes the next as soon as it has its reply: the driver gets on with its own work, and no
+/// more callers than can run compete for the processors and, in Python, for the interpreter's lock.
+#[derive(Debug, Default)]
+pub(crate) struct Handout {
+    last: Option<Arc<Ticket>>,
+}
+
+impl Handout {
+    /// As [`Ticket::serve`].
+    pub(crate) fn serve(&mut self, ticket: Arc<Ticket>, outcome: Result<Reply<'static>, Error>) {
+        if !ticket.fill(outcome) {
+            return;
+        }
+        let is_prompt = ticket.body().is_prompt;
+        if !is_prompt || !self.last.as_ref().is_some_and(|last| last.wakes(&ticket)) {
+            ticket.thread.unpark();
+        }
+        if is_prompt {
+            self.last = Some(ticket);
         }
     }
 }
 
 impl Body {
+    fn wake_next(&mut self) {
+        if let Some(next) = self.next.take() {
+            next.unpark();
+        }
+    }
+
     fn load(&mut self, request: Option<&Request<'_>>) {
         self.state = State::Waiting;
+        self.is_prompt = false;
         self.bytes.clear();
         self.request = request.and_then(|request| {
             let key = request.key()?;
@@ -235,5 +300,63 @@ pub(crate) fn into_owned(reply: Reply<'_>) -> Reply<'static> {
         Reply::Fault(fault) => Reply::Fault(fault),
         // Asked for only on a connection of one's own.
         Reply::Version(_) => Reply::Done,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    const FOR_EVER: Duration = Duration::from_secs(60);
+
+    /// Looks at its ticket when it is woken, and only then.
+    fn sleeps_until_served(ticket: &Ticket) {
+        while matches!(ticket.look(), Call::Wait) {
+            thread::park_timeout(FOR_EVER);
+        }
+    }
+
+    #[test]
+    fn all_who_are_served_at_once_are_woken_whoever_of_them_leaves() {
+        for who_leaves in 0..=4 {
+            let begun = Instant::now();
+            let (to_main, from_callers) = mpsc::channel();
+            let callers: Vec<_> = (0..4)
+                .map(|number| {
+                    let to_main = to_main.clone();
+                    let (leave, may_leave) = mpsc::channel();
+                    let caller = thread::spawn(move || {
+                        let ticket = Ticket::take(None);
+                        if number != 2 {
+                            ticket.set_prompt();
+                        }
+                        to_main.send((number, ticket.clone())).unwrap();
+                        if number == who_leaves {
+                            may_leave.recv().unwrap();
+                            assert!(matches!(ticket.abandon(), Call::Served(_)));
+                        } else {
+                            sleeps_until_served(&ticket);
+                        }
+                    });
+                    (caller, leave)
+                })
+                .collect();
+            let mut tickets: Vec<_> = callers.iter().map(|_| from_callers.recv().unwrap()).collect();
+            tickets.sort_by_key(|(number, _)| *number);
+            let mut handout = Handout::default();
+            for (_, ticket) in tickets {
+                handout.serve(ticket, Ok(Reply::Done));
+            }
+            for (caller, leave) in callers {
+                let _ = leave.send(());
+                caller.join().unwrap();
+            }
+            assert!(begun.elapsed() < FOR_EVER / 2, "somebody was forgotten when {who_leaves} left");
+        }
     }
 }

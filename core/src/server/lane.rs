@@ -28,7 +28,7 @@ use super::Server;
 use crate::address::Address;
 use crate::conn::machine::{Company, Slot};
 use crate::conn::socket::Socket;
-use crate::conn::ticket::{into_owned, Call, Ticket};
+use crate::conn::ticket::{into_owned, Call, Handout, Ticket};
 use crate::conn::wait::{Deadline, Interests, RoundTrip};
 use crate::conn::{Connection, Large, COPIED_VALUE};
 use crate::error::{Error, ErrorKind, Phase};
@@ -40,7 +40,8 @@ use crate::sync::TIME_PASSES;
 /// unmask a reply too many, so there it is always looked at.
 const TRUSTED_IDLE: Duration = Duration::from_millis(1);
 
-/// After so long in the queue, connections that a crowd does not share are used as well: those that it shares are held up.
+/// After so long in the queue a caller looks after itself: connections that a crowd does not share are used as well, as those that
+/// it shares are held up; and a reply is taken that nobody came to tell of.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Requests are encoded in portions of this many bytes, so that the memory of a batch does not grow with its size.
@@ -108,6 +109,8 @@ pub(crate) struct Lane<'r> {
     len: usize,
     /// Whether its request may share a connection with others.
     shares: bool,
+    /// Whether its call has no other.
+    is_sole: bool,
     /// Requests that were encoded.
     next: usize,
     /// Requests that were sent in full.
@@ -140,6 +143,7 @@ impl<'r> Lane<'r> {
             stage: Stage::Start,
             len,
             shares,
+            is_sole: false,
             next: 0,
             sent: 0,
             done: 0,
@@ -153,6 +157,11 @@ impl<'r> Lane<'r> {
             looked_late: false,
             ended: None,
         }
+    }
+
+    /// The lane of a call of one request.
+    pub(crate) fn sole(server: Arc<Server>, work: &dyn Work<'r>, now: Instant) -> Self {
+        Self { is_sole: true, ..Self::new(server, 0, 1, work, now) }
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -221,7 +230,12 @@ impl<'r> Lane<'r> {
         self.stage = match self.server.pool.enter(request.as_ref()) {
             Ok(Admission::Idle(connection)) => return self.board(connection, work.is_read(), now),
             Ok(Admission::Open) => self.open(now),
-            Ok(Admission::Queue(ticket)) => Stage::Queued { ticket, patience: now + PATIENCE },
+            Ok(Admission::Queue(ticket)) => {
+                if self.is_sole {
+                    ticket.set_prompt();
+                }
+                Stage::Queued { ticket, patience: now + PATIENCE }
+            }
             Err(error) => return self.end(error, true),
         };
         Step::Moved
@@ -359,6 +373,7 @@ impl<'r> Lane<'r> {
             self.spin = self.round_trip(work.is_read()).choose_spin();
         }
         let mut answered = false;
+        let mut handout = Handout::default();
         while let Some((slot, reply)) = connection.machine.next().map_err(Fault::Violation)? {
             answered = true;
             let fault = fatal(&reply);
@@ -366,7 +381,7 @@ impl<'r> Lane<'r> {
                 Slot::Own => self.answer(work, reply),
                 Slot::Follower => {
                     if let Some(ticket) = connection.followers.pop_front() {
-                        ticket.serve(Ok(into_owned(reply)));
+                        handout.serve(ticket, Ok(into_owned(reply)));
                     }
                 }
                 Slot::Tombstone => {}

@@ -178,7 +178,7 @@ fn hasty(server: Arc<Server>, name: &str) {
     let mut work = Reading { key: Key::parse(name.as_bytes()).unwrap(), replies: 0 };
     let mut now = Instant::now();
     let deadline = Deadline { at: now + HOUR, total: HOUR };
-    let mut lane = Lane::new(server.clone(), 0, 1, &work, now);
+    let mut lane = Lane::sole(server.clone(), &work, now);
     let mut interests = Interests::default();
     while !lane.is_done() {
         interests.clear();
@@ -252,7 +252,7 @@ fn one_or_two() -> u32 {
 fn every_caller_gets_its_own_reply() {
     explore("patience", |listener| {
         let mut scene = Scene::new(listener, one_or_two(), false);
-        for caller in ["a", "b", "c"] {
+        for caller in ["a", "b", "c", "d"] {
             scene.add(move |client| (0..2).for_each(|round| patient(&client, &format!("{caller}{round}"), false)));
         }
         scene.end();
