@@ -20,7 +20,7 @@ from ._errors import (
     ValueDecodeError,
     ValueTooLargeError,
 )
-from ._expiry import Expiry, seconds_of
+from ._expiry import LAST_MOMENT, Expiry, seconds_of
 from ._keys import MAX_KEY_LENGTH, KeyRules, cmemcache_hash, prefix_bytes
 from ._legacy import LegacyClient
 from ._numbers import whole
@@ -166,6 +166,7 @@ class Client(LegacyClient):
             core_prefix=options.key_prefix,
         )
         super().__init__(servers, options, rules, errors)
+        self._stores_plainly = self._rules_are_plain and self._signer is None
 
     # Reading
 
@@ -274,6 +275,19 @@ class Client(LegacyClient):
         A value over the client's maximum is not sent and the old item stays. One that the server refuses as too large
         removes the old item, so that nothing outdated stays.
         """
+        # As `_set`; see `get`.
+        if (
+            type(key) is str
+            and type(time) is int
+            and 0 <= time <= LAST_MOMENT
+            and timeout is None
+            and self._stores_plainly
+        ):
+            data, flags = self._encode(val, min_compress_len, portable)
+            if 0 < self.server_max_value_length < len(data):
+                return self._refuse(data)
+            status = self._set_plainly(key, data, flags, time)
+            return 0 if status == FAILED else status == _packed.OK
         return self._set(_packed.SET, key, val, time, min_compress_len, portable, timeout)
 
     def add(
@@ -370,10 +384,13 @@ class Client(LegacyClient):
                 raise self._signer.refuse("append" if operation == _packed.APPEND else "prepend")
             data, flags = self._signer.seal(self._wire_key(key), data, flags)
         if 0 < self.server_max_value_length < len(data):
-            self._report(self._too_large(data))
-            return 0
+            return self._refuse(data)
         status = self._store(operation, key, data, flags, time, timeout, token)
         return 0 if status == FAILED else status == _packed.OK
+
+    def _refuse(self, data: bytes) -> int:
+        self._report(self._too_large(data))
+        return 0
 
     def _too_large(self, data: bytes) -> ValueTooLargeError:
         return ValueTooLargeError(f"value of {len(data)} bytes is over the limit of {self.server_max_value_length}")

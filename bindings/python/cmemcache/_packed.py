@@ -46,6 +46,7 @@ _head = Struct("<BBHI").pack
 HEADS = tuple(_head(_LAYOUT, operation, 0, 0) for operation in range(DELETE_MULTI + 1))
 
 GET_HEAD = HEADS[GET]
+SET_HEAD = HEADS[SET]
 
 #: Fixed fields of the operations that have some.
 count_field = Struct("<I").pack

@@ -185,6 +185,17 @@ class StringClient(BaseClient):
 
         A value that the server refuses as too large also removes the old item, so that nothing outdated stays.
         """
+        # As `_store_string`; see `get`.
+        if (
+            type(key) is str
+            and type(time) is int
+            and 0 <= time <= LAST_MOMENT
+            and type(flags) is int
+            and flags == 0
+            and timeout is None
+            and self._rules_are_plain
+        ):
+            return self._set_plainly(key, _bytes_of(value), 0, time) == _packed.OK
         return self._store_string(_packed.SET, key, value, time, flags, timeout) == _packed.OK
 
     def add(self, key: Key, value: Value, time: Expiry = 0, flags: int = 0, *, timeout: Optional[float] = None) -> bool:
