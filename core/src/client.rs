@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, Guard};
-use bytes::Bytes;
 use once_cell::race::OnceBox;
 
 use crate::address::ServerSpec;
@@ -21,7 +20,8 @@ use crate::item::{Exptime, Item, ItemMetadata, StoreMode, StoreOutcome};
 use crate::key::Key;
 use crate::metrics::ServerMetrics;
 use crate::placement::Pick;
-use crate::proto::{self, Argument, FaultKind, Initial, Reply, Request, Value};
+use crate::proto::{Argument, Initial, Reply, Request};
+use crate::reply::{refusal, to_found, to_item, to_number, to_outcome, unexpected};
 use crate::server::{Ended, Lane, Server, Work};
 use crate::tls::Tls;
 
@@ -142,18 +142,6 @@ impl<'r, T> Work<'r> for Broadcast<'r, T> {
     }
 }
 
-/// The error of a request that a server refused.
-pub(crate) fn refusal(fault: proto::Fault, server: &Arc<str>) -> Error {
-    let (kind, message) = match fault.kind {
-        FaultKind::TooLarge => (ErrorKind::ValueTooLarge, format!("{server}: value is larger than the server takes")),
-        FaultKind::NotNumeric => (ErrorKind::NotNumeric, format!("{server}: value is not a decimal number")),
-        FaultKind::Unauthenticated => (ErrorKind::Auth, format!("{server}: {}", fault.line)),
-        FaultKind::TooManyConnections => (ErrorKind::ServerDown, format!("{server}: {}", fault.line)),
-        _ => (ErrorKind::ServerError, format!("{server}: {}", fault.line)),
-    };
-    Error::new(kind, message).at(server, crate::error::Phase::Read)
-}
-
 /// Where a key may go whose server failed before the request left; `None` when the failure is the key's answer.
 pub(crate) fn outlook(cluster: &Cluster, ended: &Ended, key: &Key<'_>, pick: Pick) -> Option<Pick> {
     let another_may_serve = match ended.error.kind() {
@@ -175,51 +163,6 @@ fn no_servers() -> Error {
 
 fn bad_argument(words: &str) -> Error {
     Error::invalid(format!("stats argument {words:?} is not 1 to {} characters of printable ASCII", Argument::LONGEST))
-}
-
-fn unexpected() -> Error {
-    Error::protocol("a reply does not belong to its request")
-}
-
-fn to_bytes(value: Value<'_>) -> Bytes {
-    match value {
-        Value::Inline(value) => Bytes::copy_from_slice(value),
-        Value::Whole(value) => value,
-    }
-}
-
-fn to_item(reply: Reply<'_>, with_cas: bool) -> Result<Option<Item>> {
-    match reply {
-        Reply::Value { value, flags, cas } => Ok(Some(Item { value: to_bytes(value), flags, cas: with_cas.then_some(cas) })),
-        Reply::Miss => Ok(None),
-        _ => Err(unexpected()),
-    }
-}
-
-pub(crate) fn to_outcome(reply: &Reply<'_>, mode: StoreMode) -> Result<StoreOutcome> {
-    match reply {
-        Reply::Done => Ok(StoreOutcome::Stored),
-        Reply::Exists => Ok(StoreOutcome::Exists),
-        Reply::Miss if matches!(mode, StoreMode::Cas(_)) => Ok(StoreOutcome::NotFound),
-        Reply::NotStored | Reply::Miss => Ok(StoreOutcome::NotStored),
-        _ => Err(unexpected()),
-    }
-}
-
-pub(crate) fn to_found(reply: &Reply<'_>) -> Result<bool> {
-    match reply {
-        Reply::Done => Ok(true),
-        Reply::Miss => Ok(false),
-        _ => Err(unexpected()),
-    }
-}
-
-pub(crate) fn to_number(reply: &Reply<'_>) -> Result<Option<u64>> {
-    match reply {
-        Reply::Number(number) => Ok(Some(*number)),
-        Reply::Miss => Ok(None),
-        _ => Err(unexpected()),
-    }
 }
 
 /// One key's or one server's outcome for each part of a call.

@@ -29,6 +29,7 @@ mod key;
 mod metrics;
 mod placement;
 mod proto;
+mod reply;
 mod server;
 mod signing;
 mod sync;

@@ -24,7 +24,7 @@ from ._keys import Key, KeyRules, Requests, prefix_bytes
 from ._native import generated
 from ._numbers import milliseconds, uint32, uint64
 from ._options import Errors, choice
-from ._packed import SET_HEAD, Batch, call, call_batch, read, store_fields
+from ._packed import Batch, call, call_batch, read
 from ._results import (
     ItemMetadata,
     ServerMetrics,
@@ -229,16 +229,12 @@ class BaseClient:
         else:
             operation = _packed.CAS
             fields = _packed.cas_fields(flags, seconds_of(time), uint64("token", token))
-        try:
-            return call(self._handle, *self._single(operation, key, timeout, fields), data)[0]
-        except (UnavailableError, ValueTooLargeError) as error:
-            self._report(error)
-            return FAILED
+        return self._send_store(*self._single(operation, key, timeout, fields), data)
 
-    def _set_plainly(self, key: str, data: bytes, flags: int, seconds: int) -> int:
-        """As `_store`, for the most frequent sets: of a text key by plain rules, by the client's own deadline."""
+    def _send_store(self, head: bytes, key: Union[str, bytes], data: bytes) -> int:
+        """The status of a store whose request is this head and behind it the key, FAILED on a failure."""
         try:
-            return call(self._handle, SET_HEAD + store_fields(flags, seconds), key, data)[0]
+            return call(self._handle, head, key, data)[0]
         except (UnavailableError, ValueTooLargeError) as error:
             self._report(error)
             return FAILED

@@ -25,7 +25,7 @@ from ._keys import MAX_KEY_LENGTH, KeyRules, cmemcache_hash, prefix_bytes
 from ._legacy import LegacyClient
 from ._numbers import whole
 from ._options import Dialect, Errors, Failover, Placement, WireProtocol, choice, core_hash, core_options
-from ._packed import GET_HEAD, read
+from ._packed import GET_HEAD, SET_HEAD, read, store_fields
 from ._servers import ServerSpec
 from ._signing import Signer, SigningKeys
 from ._tls import TlsOptions
@@ -286,7 +286,7 @@ class Client(LegacyClient):
             data, flags = self._encode(val, min_compress_len, portable)
             if 0 < self.server_max_value_length < len(data):
                 return self._refuse(data)
-            status = self._set_plainly(key, data, flags, time)
+            status = self._send_store(SET_HEAD + store_fields(flags, time), key, data)
             return 0 if status == FAILED else status == _packed.OK
         return self._set(_packed.SET, key, val, time, min_compress_len, portable, timeout)
 

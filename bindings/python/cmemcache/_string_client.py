@@ -13,7 +13,7 @@ from ._expiry import LAST_MOMENT, Expiry, seconds_of
 from ._keys import Key, KeyRules
 from ._numbers import uint32
 from ._options import Errors, Failover, Placement, WireProtocol, core_hash, core_options
-from ._packed import GET_HEAD, read
+from ._packed import GET_HEAD, SET_HEAD, read, store_fields
 from ._results import Item
 from ._servers import ServerSpec
 from ._tls import TlsOptions
@@ -195,7 +195,7 @@ class StringClient(BaseClient):
             and timeout is None
             and self._rules_are_plain
         ):
-            return self._set_plainly(key, _bytes_of(value), 0, time) == _packed.OK
+            return self._send_store(SET_HEAD + store_fields(0, time), key, _bytes_of(value)) == _packed.OK
         return self._store_string(_packed.SET, key, value, time, flags, timeout) == _packed.OK
 
     def add(self, key: Key, value: Value, time: Expiry = 0, flags: int = 0, *, timeout: Optional[float] = None) -> bool:

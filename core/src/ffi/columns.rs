@@ -10,9 +10,9 @@ use bytes::Bytes;
 
 use super::packed::{unexpected, EXISTS, HIT, MISS, NOT_STORED};
 use crate::batch::Sink;
-use crate::client::refusal;
 use crate::error::Error;
 use crate::proto::{Reply, Value};
+use crate::reply::refusal;
 
 /// Where the payload has ended up.
 pub(super) enum Payload {

@@ -80,12 +80,13 @@ use memchr::memchr;
 use super::columns::{Columns, Payload};
 use super::{handles, kept};
 use crate::batch::{self, Batch, Sink as _};
-use crate::client::{check_size, parse, to_found, to_outcome, to_wire, too_late, Client, Create};
+use crate::client::{check_size, parse, to_wire, too_late, Client, Create};
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::{Exptime, StoreMode, StoreOutcome};
 use crate::key::{Key, KeyEncoding};
 use crate::proto::{Reply, Request, Value};
+use crate::reply::{to_found, to_outcome};
 
 /// The version of the layout.
 pub(crate) const LAYOUT: u8 = 2;

@@ -125,9 +125,10 @@ impl Pool {
         let is_crowd = self.callers.load(Relaxed) > self.limit;
         inner.crowded = if is_crowd { CROWD_MEMORY } else { inner.crowded.saturating_sub(1) };
         inner.relief = inner.relief.saturating_sub(1);
-        let limit = match (inner.crowded, inner.relief) {
-            (0, _) | (_, 1..) => self.limit,
-            _ => self.limit.min(self.shared.saturating_add(self.loners.load(Relaxed))),
+        let limit = if inner.crowded == 0 || inner.relief > 0 {
+            self.limit
+        } else {
+            self.limit.min(self.shared.saturating_add(self.loners.load(Relaxed)))
         };
         (inner.open as usize - inner.idle.len()) < limit as usize
     }
